@@ -1,0 +1,46 @@
+"""The connection pool. Every connection of the service works as `bizq_app`, whoever logged in."""
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.settings import Settings
+
+APP_ROLE = "bizq_app"
+STATEMENT_TIMEOUT = "15s"
+LOCK_TIMEOUT = "5s"
+IDLE_IN_TRANSACTION_TIMEOUT = "30s"
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_WAIT_SECONDS = 10
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """`postgres://…` or `postgresql://…`, as hosts hand them out, for SQLAlchemy's asyncpg dialect."""
+    parsed = make_url(url)
+    query = dict(parsed.query)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    return parsed.set(drivername="postgresql+asyncpg", query=query)
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """A pool of connections whose role and time limits are set when each is opened."""
+    return create_async_engine(
+        sqlalchemy_url(settings.app_database_url),
+        pool_size=settings.bizq_database_pool,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=False,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "server_settings": {
+                "application_name": "bizq",
+                "role": APP_ROLE,
+                "statement_timeout": STATEMENT_TIMEOUT,
+                "lock_timeout": LOCK_TIMEOUT,
+                "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT,
+                "jit": "off",
+            },
+        },
+    )
+
+

@@ -1,0 +1,31 @@
+"""The tables, one file each. Importing this package registers all of them with SQLModel's metadata."""
+
+from app.models.api_key import ApiKey
+from app.models.membership import Membership
+from app.models.task import Task, TaskComplexity, TaskStatus, TaskWaitReason, TimeoutPolicy
+from app.models.task_attempt import TaskAttempt
+from app.models.task_event import TaskEvent, TaskEventKind
+from app.models.template import Template
+from app.models.template_version import TemplateVersion
+from app.models.user import User
+from app.models.worker import Worker, WorkerKind
+from app.models.workspace import Workspace
+
+__all__ = [
+    "ApiKey",
+    "Membership",
+    "Task",
+    "TaskAttempt",
+    "TaskComplexity",
+    "TaskEvent",
+    "TaskEventKind",
+    "TaskStatus",
+    "TaskWaitReason",
+    "Template",
+    "TemplateVersion",
+    "TimeoutPolicy",
+    "User",
+    "Worker",
+    "WorkerKind",
+    "Workspace",
+]

@@ -1,0 +1,59 @@
+"""Who is calling, in which workspace, and what they may do there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from app.errors import Forbidden
+
+
+class Role(StrEnum):
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    MEMBER = "MEMBER"
+    VIEWER = "VIEWER"
+
+
+class Permission(StrEnum):
+    TASK_READ = "task:read"
+    TASK_CREATE = "task:create"
+    TASK_CANCEL = "task:cancel"
+    TASK_RETRY = "task:retry"
+    WORKER_READ = "worker:read"
+    WORKER_WRITE = "worker:write"
+    TEMPLATE_READ = "template:read"
+    TEMPLATE_WRITE = "template:write"
+    WORKSPACE_READ = "workspace:read"
+
+
+_READ = frozenset({Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ})
+_WORK = _READ | {Permission.TASK_CREATE, Permission.TASK_CANCEL, Permission.TASK_RETRY}
+_MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.OWNER: _MANAGE,
+    Role.ADMIN: _MANAGE,
+    Role.MEMBER: _WORK,
+    Role.VIEWER: _READ,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller. `scopes` narrows an API key below its role; None means all that the role allows."""
+
+    workspace_id: UUID
+    role: Role
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    scopes: frozenset[Permission] | None = None
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        granted = PERMISSIONS[self.role]
+        return granted if self.scopes is None else granted & self.scopes
+
+    def require(self, permission: Permission) -> None:
+        """Raises Forbidden, naming the permission that is missing."""
+        if permission not in self.permissions:
+            raise Forbidden(f"This needs the permission {permission.value}; ask an owner or admin of the workspace.")

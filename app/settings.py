@@ -1,0 +1,136 @@
+"""Every setting of the service, read once from the environment. `.env.example` documents each."""
+
+import base64
+import binascii
+import difflib
+import os
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import ErrorCode, AppError
+
+OWN_PREFIX = "BIZQ_"
+TOKEN_KEY_BYTES = 32
+
+
+class Environment(StrEnum):
+    EMBEDDED = "embedded"
+    PRODUCTION = "production"
+
+
+class SettingsError(AppError):
+    """A variable is missing, wrong or unknown. The message names it and says what would be right."""
+
+    code = ErrorCode.INVALID_INPUT
+
+
+class Settings(BaseSettings):
+    """Field names are the variables' names in lower case; times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    bizq_environment: Environment = Environment.PRODUCTION
+    bizq_host: str = "127.0.0.1"
+    bizq_port: int = Field(8000, ge=1, le=65535)
+    bizq_data_dir: Path = Path(".bizq")
+    bizq_log_format: str = Field("auto", pattern="^(auto|json|console)$")
+    bizq_log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    database_url: SecretStr | None = None
+    database_owner_url: SecretStr | None = None
+    bizq_database_pool: int = Field(10, ge=2, le=200)
+    redis_url: SecretStr | None = None
+
+    bizq_token_key: SecretStr | None = None
+    bizq_token_seconds: int = Field(900, ge=1, le=86_400)
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str | None = None
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: str | None = None
+    local_base_url: str | None = None
+
+    bizq_worker_concurrency: int = Field(64, ge=1, le=1000)
+    bizq_workspace_concurrency: int = Field(10, ge=1, le=1000)
+    bizq_lease_seconds: float = Field(10.0, ge=1, le=300)
+    bizq_drain_seconds: float = Field(30.0, ge=0, le=300)
+
+    bizq_max_body_bytes: int = Field(262_144, ge=1024, le=16_777_216)
+    bizq_max_input_bytes: int = Field(131_072, ge=1024, le=1_048_576)
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("bizq_token_key")
+    @classmethod
+    def _strong_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(_decoded(value)) != TOKEN_KEY_BYTES:
+            raise ValueError(f"must be {TOKEN_KEY_BYTES} random bytes in base64 (openssl rand -base64 32)")
+        return value
+
+    @model_validator(mode="after")
+    def _heartbeat_fits(self) -> "Settings":
+        if "*" in self.allowed_origins:
+            raise ValueError("ALLOWED_ORIGINS: name the origins; * cannot be combined with credentials")
+        return self
+
+    @property
+    def token_key(self) -> bytes:
+        return _decoded(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))
+
+    @property
+    def app_database_url(self) -> str:
+        return _required(self.database_url, "DATABASE_URL").get_secret_value()
+
+    @property
+    def owner_database_url(self) -> str:
+        return (self.database_owner_url or _required(self.database_url, "DATABASE_URL")).get_secret_value()
+
+    @property
+    def redis(self) -> str:
+        return _required(self.redis_url, "REDIS_URL").get_secret_value()
+
+
+def _required(value: SecretStr | None, name: str) -> SecretStr:
+    if value is None:
+        raise SettingsError(f"{name} is not set. Set it, or start everything at once with `bizq up`.")
+    return value
+
+
+def _decoded(value: SecretStr) -> bytes:
+    try:
+        return base64.b64decode(value.get_secret_value(), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _refuse_unknown(known: set[str]) -> None:
+    for name in sorted(os.environ):
+        if name.startswith(OWN_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{name} is not a setting of BizQ.{hint}")
+
+
+@lru_cache(maxsize=1)
+def load() -> Settings:
+    """The settings of this process. Raises SettingsError naming the variable at fault."""
+    _refuse_unknown({name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES)
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"][:1]).upper()
+        raise SettingsError(f"{name + ': ' if name else ''}{first['msg']}") from None
+
+
+# Read by the command line itself, not by the service.
+CLIENT_VARIABLES = {"BIZQ_URL", "BIZQ_API_KEY", "BIZQ_DEMO_API_KEY"}
