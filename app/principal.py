@@ -26,7 +26,9 @@ class Permission(StrEnum):
     WORKSPACE_READ = "workspace:read"
 
 
-_READ = frozenset({Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ})
+_READ = frozenset(
+    {Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ}
+)
 _WORK = _READ | {Permission.TASK_CREATE, Permission.TASK_CANCEL, Permission.TASK_RETRY}
 _MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE}
 
@@ -48,6 +50,11 @@ class Principal:
     api_key_id: UUID | None = None
     scopes: frozenset[Permission] | None = None
 
+    @classmethod
+    def system(cls, workspace_id: UUID) -> "Principal":
+        """The service itself, acting in a workspace."""
+        return cls(workspace_id=workspace_id, role=Role.OWNER)
+
     @property
     def permissions(self) -> frozenset[Permission]:
         granted = PERMISSIONS[self.role]
@@ -56,4 +63,6 @@ class Principal:
     def require(self, permission: Permission) -> None:
         """Raises Forbidden, naming the permission that is missing."""
         if permission not in self.permissions:
-            raise Forbidden(f"This needs the permission {permission.value}; ask an owner or admin of the workspace.")
+            raise Forbidden(
+                f"This needs the permission {permission.value}; ask an owner or admin of the workspace."
+            )

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.errors import ErrorCode, AppError
+from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
 TOKEN_KEY_BYTES = 32
@@ -52,9 +52,12 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
+    openai_model: str | None = None
     anthropic_api_key: SecretStr | None = None
     anthropic_base_url: str | None = None
+    anthropic_model: str | None = None
     local_base_url: str | None = None
+    local_model: str | None = None
 
     bizq_worker_concurrency: int = Field(64, ge=1, le=1000)
     bizq_workspace_concurrency: int = Field(10, ge=1, le=1000)
@@ -67,7 +70,11 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("bizq_token_key")
     @classmethod
@@ -76,11 +83,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {TOKEN_KEY_BYTES} random bytes in base64 (openssl rand -base64 32)")
         return value
 
-    @model_validator(mode="after")
-    def _heartbeat_fits(self) -> "Settings":
-        if "*" in self.allowed_origins:
-            raise ValueError("ALLOWED_ORIGINS: name the origins; * cannot be combined with credentials")
-        return self
+    @field_validator("allowed_origins")
+    @classmethod
+    def _named_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value:
+            raise ValueError("name the origins; * cannot be combined with credentials")
+        return value
 
     @property
     def token_key(self) -> bytes:
@@ -94,6 +102,16 @@ class Settings(BaseSettings):
     def owner_database_url(self) -> str:
         return (self.database_owner_url or _required(self.database_url, "DATABASE_URL")).get_secret_value()
 
+    def provider_options(self) -> dict[str, str | None]:
+        """What the provider adapters are built from; None or empty means not configured."""
+        return {
+            "openai_api_key": _plain(self.openai_api_key),
+            "openai_base_url": self.openai_base_url,
+            "anthropic_api_key": _plain(self.anthropic_api_key),
+            "anthropic_base_url": self.anthropic_base_url,
+            "local_base_url": self.local_base_url,
+        }
+
     @property
     def redis(self) -> str:
         return _required(self.redis_url, "REDIS_URL").get_secret_value()
@@ -103,6 +121,10 @@ def _required(value: SecretStr | None, name: str) -> SecretStr:
     if value is None:
         raise SettingsError(f"{name} is not set. Set it, or start everything at once with `bizq up`.")
     return value
+
+
+def _plain(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None
 
 
 def _decoded(value: SecretStr) -> bytes:

@@ -29,7 +29,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
         pool_size=settings.bizq_database_pool,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
-        pool_pre_ping=False,
+        # A statement that failed is logged; what a caller sent is not.
+        hide_parameters=True,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
             "server_settings": {
@@ -42,5 +43,3 @@ def create_engine(settings: Settings) -> AsyncEngine:
             },
         },
     )
-
-

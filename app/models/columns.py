@@ -64,7 +64,9 @@ def jsonb() -> Any:
 def named_jsonb(name: str) -> Any:
     """For a column whose name SQLModel keeps for itself."""
     return Field(
-        default_factory=dict, sa_type=pg.JSONB, sa_column_kwargs={"name": name, "server_default": sa.text("'{}'")}
+        default_factory=dict,
+        sa_type=pg.JSONB,
+        sa_column_kwargs={"name": name, "server_default": sa.text("'{}'")},
     )
 
 
@@ -85,7 +87,9 @@ def text_array() -> Any:
 
 
 def integer(default: int) -> Any:
-    return Field(default=default, sa_type=sa.Integer, sa_column_kwargs={"server_default": sa.text(str(default))})
+    return Field(
+        default=default, sa_type=sa.Integer, sa_column_kwargs={"server_default": sa.text(str(default))}
+    )
 
 
 def micros() -> Any:
@@ -102,5 +106,8 @@ def credits_of(micros_column: str) -> sa.Column[Any]:
 def current_xid() -> Any:
     """The id of the writing transaction, filled in by PostgreSQL."""
     return Field(
-        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": sa.text("pg_current_xact_id()")}
+        default=None,
+        sa_type=Xid8,
+        nullable=False,
+        sa_column_kwargs={"server_default": sa.text("pg_current_xact_id()")},
     )

@@ -14,11 +14,15 @@ class Template(SQLModel, table=True):
     __tablename__ = "templates"
     __table_args__ = (
         sa.Index(
-            "templates_workspace_slug", "workspace_id", "slug", unique=True, postgresql_nulls_not_distinct=True
+            "templates_workspace_slug",
+            "workspace_id",
+            "slug",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
         ),
         sa.Index(
             "idx_templates_search",
-            sa.text("to_tsvector('english'::regconfig, name::text || ' '::text || category::text)"),
+            sa.text("to_tsvector('english'::regconfig, (name::text || ' '::text) || category::text)"),
             postgresql_using="gin",
         ),
         sa.Index("idx_templates_config", "config", postgresql_using="gin"),

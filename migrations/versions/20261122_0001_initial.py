@@ -33,15 +33,19 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bizq_app') THEN
         CREATE ROLE bizq_app NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
     END IF;
-    IF NOT pg_has_role(current_user, 'bizq_app', 'MEMBER') THEN
-        GRANT bizq_app TO CURRENT_USER;
-    END IF;
 EXCEPTION WHEN insufficient_privilege THEN
-    -- The role exists and logs in by itself: the owner has no need to become it.
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'bizq_app') THEN
-        RAISE EXCEPTION 'The role bizq_app is missing and this user may not create it.'
-            USING HINT = 'As an administrator: CREATE ROLE bizq_app NOLOGIN; GRANT bizq_app TO <this user>;';
-    END IF;
+    RAISE EXCEPTION 'The role bizq_app is missing and this user may not create it.'
+        USING HINT = 'As an administrator: CREATE ROLE bizq_app NOLOGIN; GRANT bizq_app TO <this user>;';
+END $$
+"""
+# So that a service which is given the owner's login can switch to it. Where bizq_app logs in by itself, the owner
+# may not be allowed to, and need not.
+BECOME_APP_ROLE = """
+DO $$
+BEGIN
+    GRANT bizq_app TO CURRENT_USER;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'The owner cannot become bizq_app; connect the service as bizq_app.';
 END $$
 """
 # Inside a scalar sub-select PostgreSQL asks these once for each statement, not once for each row.
@@ -172,6 +176,14 @@ $$
         ORDER BY t.xid, t.task_id, t.seq
         LIMIT page
     ) e
+$$;
+
+CREATE FUNCTION task_events_head(workspace uuid) RETURNS TABLE (xid xid8, task_id uuid, seq integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$
+    SELECT e.xid, e.task_id, e.seq FROM task_events e
+    WHERE e.workspace_id = workspace AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY e.xid DESC, e.task_id DESC, e.seq DESC LIMIT 1
 $$
 """
 FUNCTIONS = {
@@ -183,11 +195,13 @@ FUNCTIONS = {
     "cancel_requests": "uuid[]",
     "overdue_tasks": "interval, integer",
     "read_task_events": "uuid[], xid8[], uuid[], integer[], integer",
+    "task_events_head": "uuid",
 }
 
 
 def secure() -> None:
     op.execute(APP_ROLE)
+    op.execute(BECOME_APP_ROLE)
     for statement in SETTINGS.split(";\n"):
         op.execute(statement)
     for table in WORKSPACE_TABLES:
@@ -293,7 +307,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id')
     )
     op.create_index('idx_templates_config', 'templates', ['config'], unique=False, postgresql_using='gin')
-    op.create_index('idx_templates_search', 'templates', [sa.literal_column("to_tsvector('english'::regconfig, name::text || ' '::text || category::text)")], unique=False, postgresql_using='gin')
+    op.create_index('idx_templates_search', 'templates', [sa.literal_column("to_tsvector('english'::regconfig, (name::text || ' '::text) || category::text)")], unique=False, postgresql_using='gin')
     op.create_index('templates_workspace_slug', 'templates', ['workspace_id', 'slug'], unique=True, postgresql_nulls_not_distinct=True)
     op.create_table('workers',
     sa.Column('id', sa.Uuid(), nullable=False),

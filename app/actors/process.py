@@ -1,0 +1,101 @@
+"""The worker process: Dramatiq's threads take the messages, one event loop does the work."""
+
+import asyncio
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import dramatiq
+import structlog
+import uvloop
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import Middleware
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.actors.run_tasks import declare
+from app.actors.runner import Runner
+from app.db.engine import create_engine
+from app.db.guard import check_role
+from app.events.client import redis_client
+from app.events.hub import Hub
+from app.events.output import OutputLog
+from app.providers.registry import build_providers
+from app.queue.announcer import Announcer
+from app.queue.broker import create_broker
+from app.queue.jobs import QUEUE
+from app.services.task.run import Toolbox
+from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
+
+log = structlog.get_logger(__name__)
+# Messages only wake the runner, which has its own concurrency.
+MESSAGE_THREADS = 2
+
+
+class RunnerMiddleware(Middleware):
+    """Starts and drains the runner on Dramatiq's event loop, with everything that is bound to that loop."""
+
+    def __init__(self, settings: Settings, broker: dramatiq.Broker) -> None:
+        self._settings = settings
+        self._broker = broker
+        self._runner: Runner | None = None
+        self._engine: AsyncEngine | None = None
+
+    def look(self) -> None:
+        if self._runner is not None:
+            self._runner.look()
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        _on_loop(self._start())
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        _on_loop(self._stop())
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._engine = create_engine(settings)
+        await check_role(self._engine)
+        hub = Hub(settings.redis)
+        await hub.start()
+        announcer = Announcer(create_broker(settings.redis))
+        providers = build_providers(**settings.provider_options())
+        output = OutputLog(redis_client(settings.redis))
+        unit_of_work = UnitOfWorkFactory(self._engine, hub, announcer)
+        self._runner = Runner(Toolbox(self._engine, unit_of_work, providers, output), settings)
+        self._runner.start()
+        log.info("worker ready", concurrency=settings.bizq_worker_concurrency, providers=providers.names())
+
+    async def _stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.drain(self._settings.bizq_drain_seconds)
+        log.info("worker drained")
+
+
+def _on_loop(coroutine: Any) -> None:
+    thread = get_event_loop_thread()
+    if thread is None:
+        coroutine.close()
+        raise RuntimeError("Dramatiq's AsyncIO middleware has not started its event loop.")
+    thread.run_coroutine(coroutine)
+
+
+def serve(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then drain."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    broker = create_broker(settings.redis)
+    runner = RunnerMiddleware(settings, broker)
+    broker.add_middleware(runner)
+    declare(broker, runner.look)
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    worker = dramatiq.Worker(broker, queues={QUEUE}, worker_threads=MESSAGE_THREADS)
+    worker.start()
+    stop.wait()
+    worker.stop()
+    broker.close()

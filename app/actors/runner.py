@@ -1,0 +1,154 @@
+"""The worker process: claims what is due while it has room, runs it, keeps its leases."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import RowMapping
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.services.task import claim
+from app.services.task.claim import Held
+from app.services.task.run import Control, Stop, Toolbox, run_task
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+CANCEL_CHECK_SECONDS = 0.5
+HEARTBEATS_PER_LEASE = 3
+CLAIM_BATCH = 25
+
+
+class Job:
+    """A running attempt."""
+
+    def __init__(self, tools: Toolbox, task: RowMapping) -> None:
+        self.held = Held(task["id"], task["attempt"])
+        self._control = Control()
+        self.task = asyncio.create_task(run_task(tools, task, self._control), name=f"task-{task['id']}")
+
+    def stop(self, reason: Stop) -> None:
+        if self._control.stop is None and not self._control.recording:
+            self._control.stop = reason
+            self.task.cancel()
+
+
+class Runner:
+    """Everything this process is working on. A look claims as much as there is room for; each ending looks again."""
+
+    def __init__(self, tools: Toolbox, settings: Settings) -> None:
+        self._tools = tools
+        self._room = settings.bizq_worker_concurrency
+        self._per_workspace = settings.bizq_workspace_concurrency
+        self._lease = timedelta(seconds=settings.bizq_lease_seconds)
+        self._name = f"{socket.gethostname()}-{os.getpid()}"[:100]
+        self._jobs: dict[Held, Job] = {}
+        self._wanted = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+        self._draining = False
+
+    def start(self) -> None:
+        heartbeat = self._lease.total_seconds() / HEARTBEATS_PER_LEASE
+        self._loops = [
+            asyncio.create_task(self._claim_forever()),
+            asyncio.create_task(_every(LOOK_SECONDS, self._settle)),
+            asyncio.create_task(_every(heartbeat, self._heartbeat)),
+            asyncio.create_task(_every(CANCEL_CHECK_SECONDS, self._heed_cancels)),
+        ]
+
+    def look(self) -> None:
+        """There may be work."""
+        self._wanted.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Claim no more, let what runs finish, hand back what does not finish in time."""
+        self._draining = True
+        self._loops[0].cancel()
+        await self._wait_for_jobs(seconds)
+        for job in self._jobs.values():
+            job.stop(Stop.SHUTDOWN)
+        await self._wait_for_jobs(self._lease.total_seconds())
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+    async def _wait_for_jobs(self, seconds: float) -> None:
+        if self._jobs:
+            await asyncio.wait([job.task for job in self._jobs.values()], timeout=seconds)
+
+    async def _claim_forever(self) -> None:
+        while True:
+            self._wanted.clear()
+            try:
+                claimed = await self._claim()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("cannot claim: the database does not answer", reason=type(error).__name__)
+                claimed = 0
+            if claimed < CLAIM_BATCH:
+                # A message may have been lost, and retries become due by themselves.
+                await _wait(self._wanted, LOOK_SECONDS)
+
+    async def _claim(self) -> int:
+        room = min(CLAIM_BATCH, self._room - len(self._jobs))
+        if room <= 0:
+            return 0
+        rows = await claim.claim_tasks(
+            self._tools.engine,
+            claimant=self._name,
+            most=room,
+            per_workspace=self._per_workspace,
+            lease=self._lease,
+        )
+        for row in rows:
+            job = Job(self._tools, row)
+            self._jobs[job.held] = job
+            job.task.add_done_callback(lambda _, held=job.held: self._ended(held))
+        return len(rows)
+
+    def _ended(self, held: Held) -> None:
+        job = self._jobs.pop(held)
+        if not job.task.cancelled() and (error := job.task.exception()) is not None:
+            # Recording failed: the lease runs out and the task is tried again.
+            log.error("attempt not recorded", task_id=str(held.task_id), attempt=held.attempt, exc_info=error)
+        self.look()
+
+    async def _settle(self) -> None:
+        if await claim.settle_overdue(self._tools.engine, self._tools.unit_of_work):
+            self.look()
+
+    async def _heartbeat(self) -> None:
+        held = list(self._jobs)
+        if not held:
+            return
+        kept = await claim.renew_leases(self._tools.engine, held, lease=self._lease)
+        self._stop(set(held) - kept, Stop.LEASE_LOST)
+
+    async def _heed_cancels(self) -> None:
+        if self._jobs:
+            self._stop(await claim.canceled(self._tools.engine, list(self._jobs)), Stop.CANCELED)
+
+    def _stop(self, held: set[Held], reason: Stop) -> None:
+        for item in held:
+            # It may have ended while the database was asked.
+            if (job := self._jobs.get(item)) is not None:
+                job.stop(reason)
+
+
+async def _every(seconds: float, action: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await action()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the database does not answer; trying again", reason=type(error).__name__)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

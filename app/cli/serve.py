@@ -1,0 +1,38 @@
+"""`bizq api` and `bizq worker`: one process of either role, against DATABASE_URL and REDIS_URL."""
+
+import uvicorn
+
+from app import settings
+from app.actors import process
+from app.log import configure
+
+SHUTDOWN_SECONDS = 30
+
+
+def api() -> None:
+    """Serve GraphQL on BIZQ_HOST:BIZQ_PORT. Run as many of these as you like."""
+    loaded = settings.load()
+    _ = (loaded.app_database_url, loaded.redis, loaded.token_key)
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=loaded.bizq_host,
+        port=loaded.bizq_port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=65_536,
+        ws_ping_interval=20,
+        ws_ping_timeout=20,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+
+
+def worker() -> None:
+    """Do tasks: claim what is due, call the models, record results. Run as many of these as you like."""
+    loaded = settings.load()
+    configure(loaded)
+    process.serve(loaded)

@@ -1,0 +1,53 @@
+"""Refuses to serve through a role that row-level security would not hold."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.engine import APP_ROLE
+from app.errors import AppError, ErrorCode
+
+_ROLE = text("""
+    SELECT r.rolname, r.rolsuper, r.rolbypassrls,
+        EXISTS (SELECT FROM pg_class c WHERE c.relname = 'tasks' AND c.relowner = r.oid) AS owns
+    FROM pg_roles r WHERE r.rolname = current_user
+""")
+_HEAD = text("SELECT version_num FROM alembic_version")
+
+
+class UnsafeRole(AppError):
+    code = ErrorCode.FORBIDDEN
+
+
+class DatabaseUnavailable(AppError):
+    """No connection as the role of the service. The message names the address, never the password."""
+
+    code = ErrorCode.INVALID_STATE
+
+
+async def check_role(engine: AsyncEngine) -> None:
+    """Raises DatabaseUnavailable, or UnsafeRole when the role is the owner, a superuser or has BYPASSRLS."""
+    try:
+        async with engine.connect() as connection:
+            role = (await connection.execute(_ROLE)).mappings().one()
+    except (DBAPIError, OSError, TimeoutError) as error:
+        address = f"{engine.url.host}:{engine.url.port or 5432}"
+        reason = str(error.orig if isinstance(error, DBAPIError) else error) or type(error).__name__
+        raise DatabaseUnavailable(
+            f"Cannot work with the database at {address} as {APP_ROLE}: {reason}. "
+            "Check DATABASE_URL, and run `bizq migrate` first."
+        ) from None
+    for column, what in (
+        ("rolsuper", "a superuser"),
+        ("rolbypassrls", "exempt from row-level security"),
+        ("owns", "the owner of the tables"),
+    ):
+        if role[column]:
+            raise UnsafeRole(f"The role {role['rolname']} is {what}; serve as bizq_app instead.")
+
+
+async def migration_head(engine: AsyncEngine) -> str | None:
+    """The revision the database is at, or None before the first migration."""
+    async with engine.connect() as connection:
+        exists = await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+        return (await connection.execute(_HEAD)).scalar_one_or_none() if exists else None

@@ -1,0 +1,63 @@
+"""Reads of one caller: columns, in a short transaction that sees only the caller's workspace."""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy import Executable, RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from app.principal import Principal
+
+_ENTER_WORKSPACE = text(
+    "SELECT set_config('app.workspace_id', :workspace, true), set_config('app.user_id', :user, true)"
+)
+
+
+async def enter_workspace(connection: AsyncConnection | AsyncSession, principal: Principal) -> None:
+    """Until the transaction ends, row-level security shows this workspace (and this user's own row) only."""
+    user = str(principal.user_id) if principal.user_id else ""
+    await connection.execute(_ENTER_WORKSPACE, {"workspace": str(principal.workspace_id), "user": user})
+
+
+class Reader:
+    """Sibling fields resolve at the same time, so statements take turns on one connection.
+
+    `keep=True` holds the transaction until `close()`: one GraphQL request then costs one connection and sets its
+    workspace once. `keep=False` ends it after each statement: for sockets, which live for hours.
+    """
+
+    def __init__(self, engine: AsyncEngine, principal: Principal, *, keep: bool) -> None:
+        self._engine = engine
+        self._principal = principal
+        self._keep = keep
+        self._turn = asyncio.Lock()
+        self._connection: AsyncConnection | None = None
+
+    async def rows(self, statement: Executable) -> Sequence[RowMapping]:
+        async with self._turn:
+            try:
+                connection = await self._open()
+                return (await connection.execute(statement)).mappings().all()
+            finally:
+                if not self._keep:
+                    await self._release()
+
+    async def row(self, statement: Executable) -> RowMapping | None:
+        """The first row, or None."""
+        rows = await self.rows(statement)
+        return rows[0] if rows else None
+
+    async def close(self) -> None:
+        async with self._turn:
+            await self._release()
+
+    async def _open(self) -> AsyncConnection:
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+            await enter_workspace(self._connection, self._principal)
+        return self._connection
+
+    async def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()

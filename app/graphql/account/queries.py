@@ -1,0 +1,54 @@
+"""Fields of Query about the caller."""
+
+import strawberry
+from sqlalchemy import RowMapping
+
+from app.graphql.account.types import ApiKey, Viewer
+from app.graphql.account.user import User
+from app.graphql.context import Info
+from app.graphql.workspace.types import Workspace
+from app.principal import Permission
+from app.services.account import queries
+
+
+@strawberry.type
+class AccountQueries:
+    @strawberry.field(description="Who is calling; null when nobody signed in.")
+    async def viewer(self, info: Info) -> Viewer | None:
+        caller = info.context.caller
+        if caller is None:
+            return None
+        user = await info.context.loaders.user.load(caller.user_id) if caller.user_id else None
+        key = await _api_key(info)
+        workspace = await _workspace(info)
+        return Viewer(
+            user=User.from_row(user) if user is not None else None,
+            api_key=ApiKey.from_row(key) if key is not None else None,
+            workspace=workspace,
+            role=caller.role,
+            workspaces=await _workspaces(info),
+            permissions=sorted(permission.value for permission in caller.permissions),
+        )
+
+    @strawberry.field(description="The workspace that this request acts in.")
+    async def workspace(self, info: Info) -> Workspace | None:
+        info.context.principal.require(Permission.WORKSPACE_READ)
+        return await _workspace(info)
+
+
+async def _workspace(info: Info) -> Workspace | None:
+    row = await info.context.reader.row(queries.workspace())
+    return Workspace.from_row(row) if row is not None else None
+
+
+async def _workspaces(info: Info) -> list[Workspace]:
+    principal = info.context.principal
+    if principal.user_id is None:
+        return [workspace for workspace in [await _workspace(info)] if workspace is not None]
+    rows = await queries.workspaces_of(info.context.resources.engine, principal.user_id)
+    return [Workspace.from_row(row) for row in rows]
+
+
+async def _api_key(info: Info) -> RowMapping | None:
+    key_id = info.context.principal.api_key_id
+    return await info.context.reader.row(queries.api_keys_by_ids([key_id])) if key_id else None

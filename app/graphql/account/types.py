@@ -1,0 +1,82 @@
+"""Keys, tokens and who is calling."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+from sqlalchemy import RowMapping
+
+from app import ids
+from app.graphql.account.user import User
+from app.graphql.enums import described
+from app.graphql.errors import UserError
+from app.graphql.relay import Node
+from app.graphql.workspace.types import Workspace
+from app.principal import Role
+
+RoleType = described(
+    Role,
+    "What a member may do in a workspace.",
+    {
+        "OWNER": "Everything, including handing the workspace over.",
+        "ADMIN": "Everything but ownership.",
+        "MEMBER": "Create, cancel and retry tasks, and read everything.",
+        "VIEWER": "Read everything, change nothing.",
+    },
+)
+
+
+@strawberry.type(description="A program's access to one workspace.")
+class ApiKey(Node):
+    name: str = strawberry.field(description="What the key is for.")
+    prefix: str = strawberry.field(description="The first characters of the secret, to recognise it by.")
+    scopes: list[str] = strawberry.field(
+        description="The permissions of the key; empty means all that its role has."
+    )
+    last_used_at: datetime | None = strawberry.field(description="When it was last used, to about a minute.")
+    revoked_at: datetime | None = strawberry.field(description="When it was revoked; null while it works.")
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Self:
+        return cls(
+            id=strawberry.ID(ids.encode(ids.API_KEY, row["id"])),
+            name=row["name"],
+            prefix=row["prefix"],
+            scopes=row["scopes"] or [],
+            last_used_at=row["last_used_at"],
+            revoked_at=row["revoked_at"],
+        )
+
+
+@strawberry.type(description="Who is calling, and what they may do here.")
+class Viewer:
+    user: User | None = strawberry.field(description="The person; null for an API key.")
+    api_key: ApiKey | None = strawberry.field(description="The API key; null for a person.")
+    workspace: Workspace | None = strawberry.field(description="The workspace that this request acts in.")
+    role: RoleType | None = strawberry.field(description="The caller's role in it.")  # type: ignore[valid-type]
+    workspaces: list[Workspace] = strawberry.field(description="Every workspace the caller can act in.")
+    permissions: list[str] = strawberry.field(description="What the caller may do here, by name.")
+
+
+@strawberry.type(description="What signing up or in gives.")
+class AuthPayload:
+    access_token: str | None = strawberry.field(
+        default=None, description="Send it as `Authorization: Bearer <token>`; valid until expiresAt."
+    )
+    refresh_token: str | None = strawberry.field(
+        default=None, description="For a new access token without a password; null where none was issued."
+    )
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="When the access token stops working."
+    )
+    user: User | None = strawberry.field(default=None, description="Who signed in.")
+    workspace: Workspace | None = strawberry.field(
+        default=None,
+        description="The workspace: the new one after signUp, the caller's only one after signIn.",
+    )
+    mfa_challenge: str | None = strawberry.field(
+        default=None, description="Set where a second factor is needed before a token is given."
+    )
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it did not work; else empty."
+    )

@@ -1,0 +1,98 @@
+"""What a resolver can reach. No session among it: sibling fields run at the same time and could not share one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from strawberry.types import Info as StrawberryInfo
+
+from app.db.reader import Reader
+from app.errors import Unauthenticated
+from app.events.hub import Hub
+from app.events.output import OutputLog
+from app.graphql.loaders import Loaders
+from app.principal import Principal
+from app.services.account.authenticate import Authenticator, Credentials
+from app.services.account.tokens import TokenSigner
+from app.services.task.create import Intake
+from app.services.task.log import TaskFeed
+from app.settings import Settings
+from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a process has one of."""
+
+    settings: Settings
+    engine: AsyncEngine
+    unit_of_work: UnitOfWorkFactory
+    authenticator: Authenticator
+    signer: TokenSigner
+    intake: Intake
+    hub: Hub
+    feed: TaskFeed
+    output: OutputLog
+
+
+class Context:
+    """Of one HTTP request, or of one socket with all its operations (`live`)."""
+
+    def __init__(self, resources: Resources, request_id: str, *, live: bool) -> None:
+        self.resources = resources
+        self.request_id = request_id
+        self._live = live
+        self._principal: Principal | None = None
+        self._reader: Reader | None = None
+        self._loaders: Loaders | None = None
+        # Of a socket: what the handshake showed, and what Strawberry read from connection_init.
+        self.handshake = Credentials(None, None)
+        self.connection_params: dict[str, object] | None = None
+
+    def enter(self, principal: Principal | None) -> None:
+        self._principal = principal
+        if principal is not None:
+            self._reader = Reader(self.resources.engine, principal, keep=not self._live)
+            self._loaders = Loaders(self._reader, cache=not self._live)
+
+    @property
+    def caller(self) -> Principal | None:
+        """None when anonymous."""
+        return self._principal
+
+    @property
+    def principal(self) -> Principal:
+        if self._principal is None:
+            raise Unauthenticated("Sign in, or send an API key: Authorization: Bearer <token>.")
+        return self._principal
+
+    @property
+    def reader(self) -> Reader:
+        self.principal  # noqa: B018  raises for anonymous callers
+        assert self._reader is not None
+        return self._reader
+
+    @property
+    def loaders(self) -> Loaders:
+        self.principal  # noqa: B018
+        assert self._loaders is not None
+        return self._loaders
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        """Ends the request's read transaction first: one request never holds two connections."""
+        principal = self.principal
+        await self.reader.close()
+        async with self.resources.unit_of_work(principal) as uow:
+            yield uow
+        # What was read before the change is not the truth any more.
+        self.enter(principal)
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            await self._reader.close()
+
+
+Info: TypeAlias = StrawberryInfo[Context, None]

@@ -1,0 +1,98 @@
+"""node(id:) and nodes(ids:): anything by its global id, as far as the caller may see it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import RowMapping
+
+from app import ids
+from app.errors import LimitExceeded
+from app.graphql.account.types import ApiKey
+from app.graphql.account.user import User
+from app.graphql.context import Info
+from app.graphql.relay import MAX_PAGE, Node
+from app.graphql.task.types import Task
+from app.graphql.template.types import Template, TemplateVersion
+from app.graphql.worker.types import Worker
+from app.graphql.workspace.types import Workspace
+from app.principal import Permission
+from app.services.account import queries as accounts
+
+
+@strawberry.type
+class NodeQueries:
+    @strawberry.field(
+        description="Anything by its global id; null where there is no such thing in this workspace."
+    )
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+    ) -> Node | None:
+        return await _load(info, id)
+
+    @strawberry.field(
+        description="Several things by their global ids, in the same order; null for each that is not there."
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 global ids.")],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_PAGE:
+            raise LimitExceeded(
+                f"{len(ids)} ids; the limit is {MAX_PAGE}.", limit=MAX_PAGE, actual=len(ids), path=("ids",)
+            )
+        return await asyncio.gather(*(_load(info, item) for item in ids))
+
+
+async def _load(info: Info, id: str) -> Node | None:
+    found = ids.split(id)
+    if found is None:
+        return None
+    prefix, key = found
+    kind = _KINDS.get(prefix)
+    if kind is None:
+        return None
+    info.context.principal.require(kind.permission)
+    row = await kind.load(info, key)
+    return kind.node.from_row(row) if row is not None else None
+
+
+async def _workspace(info: Info, key: UUID) -> RowMapping | None:
+    row = await info.context.reader.row(accounts.workspace())
+    return row if row is not None and row["id"] == key else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a global id's prefix is looked up."""
+
+    node: Any
+    permission: Permission
+    load: Callable[[Info, UUID], Awaitable[RowMapping | None]]
+
+
+_KINDS = {
+    ids.TASK: _Kind(Task, Permission.TASK_READ, lambda info, key: info.context.loaders.task.load(key)),
+    ids.WORKER: _Kind(
+        Worker, Permission.WORKER_READ, lambda info, key: info.context.loaders.worker.load(key)
+    ),
+    ids.TEMPLATE: _Kind(
+        Template, Permission.TEMPLATE_READ, lambda info, key: info.context.loaders.template.load(key)
+    ),
+    ids.TEMPLATE_VERSION: _Kind(
+        TemplateVersion,
+        Permission.TEMPLATE_READ,
+        lambda info, key: info.context.loaders.template_version.load(key),
+    ),
+    ids.USER: _Kind(User, Permission.WORKSPACE_READ, lambda info, key: info.context.loaders.user.load(key)),
+    ids.WORKSPACE: _Kind(Workspace, Permission.WORKSPACE_READ, _workspace),
+    ids.API_KEY: _Kind(
+        ApiKey,
+        Permission.WORKSPACE_READ,
+        lambda info, key: info.context.reader.row(accounts.api_keys_by_ids([key])),
+    ),
+}

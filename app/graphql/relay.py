@@ -1,0 +1,142 @@
+"""Relay connections over keyset pages: an opaque cursor names the last row seen, never an offset."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import ColumnElement, RowMapping, Select
+
+from app.db.reader import Reader
+from app.errors import InvalidInput, LimitExceeded
+
+DEFAULT_PAGE = 25
+MAX_PAGE = 100
+
+First: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description=f"How many from the start, at most {MAX_PAGE}; {DEFAULT_PAGE} by default."
+    ),
+]
+After: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only what comes after this cursor.")
+]
+Last: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(description=f"How many from the end, at most {MAX_PAGE}; not together with first."),
+]
+Before: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Only what comes before this cursor.")
+]
+
+
+@strawberry.interface(description="Anything with a global id that node(id:) can fetch.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Global id: a type prefix and a sortable unique part.")
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follows this page.")
+    has_previous_page: bool = strawberry.field(description="Whether something comes before this page.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first edge; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(description="Cursor of the last edge; null on an empty page.")
+
+
+@dataclass(frozen=True, slots=True)
+class PageArguments:
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a list is ordered by: a unique column. `tag` keeps a cursor of one list from being used in another."""
+
+    column: ColumnElement[Any]
+    tag: str
+    parse: Callable[[str], Any]
+    descending: bool = False
+
+
+def uuid_key(column: ColumnElement[Any], tag: str, *, descending: bool = False) -> Key:
+    return Key(column, tag, UUID, descending)
+
+
+def number_key(column: ColumnElement[Any], tag: str) -> Key:
+    return Key(column, tag, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in the list's order, each with its cursor."""
+
+    rows: Sequence[RowMapping]
+    cursors: Sequence[str]
+    info: PageInfo
+
+
+async def fetch_page(reader: Reader, statement: Select[Any], key: Key, arguments: PageArguments) -> Page:
+    """Raises InvalidInput or LimitExceeded, naming the argument."""
+    backwards = arguments.last is not None
+    if backwards and arguments.first is not None:
+        raise InvalidInput("Give first or last, not both.", ("last",))
+    size = _size("last" if backwards else "first", arguments.last if backwards else arguments.first)
+    for name, cursor, smaller in (
+        ("after", arguments.after, key.descending),
+        ("before", arguments.before, not key.descending),
+    ):
+        if cursor is not None:
+            value = _decode(key, name, cursor)
+            statement = statement.where(key.column < value if smaller else key.column > value)
+    falling = key.descending != backwards
+    ordered = statement.order_by(key.column.desc() if falling else key.column.asc()).limit(size + 1)
+    rows = list(await reader.rows(ordered))
+    more = len(rows) > size
+    rows = rows[:size]
+    if backwards:
+        rows.reverse()
+    name = str(key.column.key)
+    cursors = [encode_cursor(key.tag, row[name]) for row in rows]
+    info = PageInfo(
+        has_next_page=arguments.before is not None if backwards else more,
+        has_previous_page=more if backwards else arguments.after is not None,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
+    return Page(rows, cursors, info)
+
+
+def encode_cursor(tag: str, value: object) -> str:
+    return base64.urlsafe_b64encode(f"{tag}:{value}".encode()).decode().rstrip("=")
+
+
+def _decode(key: Key, name: str, cursor: str) -> Any:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        tag, _, value = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")
+        if tag != key.tag:
+            raise ValueError
+        return key.parse(value)
+    except (binascii.Error, ValueError):
+        raise InvalidInput(f"{name} is not a cursor of this list.", (name,)) from None
+
+
+def _size(name: str, size: int | None) -> int:
+    if size is None:
+        return DEFAULT_PAGE
+    if size < 0:
+        raise InvalidInput(f"{name} cannot be negative.", (name,))
+    if size > MAX_PAGE:
+        raise LimitExceeded(
+            f"{name} is {size}; the limit is {MAX_PAGE}.", limit=MAX_PAGE, actual=size, path=(name,)
+        )
+    return size

@@ -1,0 +1,60 @@
+"""The schema: the features' fields put together. `bizq schema` prints it."""
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+from strawberry.types.execution import ExecutionContext
+
+from app.graphql.account.mutations import AccountMutations
+from app.graphql.account.queries import AccountQueries
+from app.graphql.context import Context
+from app.graphql.errors import GenericError, LimitError, publish
+from app.graphql.node import NodeQueries
+from app.graphql.scalars import SCALARS
+from app.graphql.server_info import ServerInfoQueries
+from app.graphql.task.mutations import TaskMutations
+from app.graphql.task.queries import TaskQueries
+from app.graphql.task.subscriptions import TaskSubscriptions
+from app.graphql.template.mutations import TemplateMutations
+from app.graphql.template.queries import TemplateQueries
+from app.graphql.worker.mutations import WorkerMutations
+from app.graphql.worker.queries import WorkerQueries
+
+CACHED_DOCUMENTS = 1000
+
+
+class Schema(strawberry.Schema):
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Strawberry calls this for the errors of every answer, over HTTP and WebSocket."""
+        context = execution_context.context if execution_context is not None else None
+        for error in errors:
+            publish(error, context.request_id if isinstance(context, Context) else "")
+
+
+Query = merge_types(
+    "Query", (NodeQueries, AccountQueries, TaskQueries, WorkerQueries, TemplateQueries, ServerInfoQueries)
+)
+Mutation = merge_types("Mutation", (AccountMutations, TaskMutations, WorkerMutations, TemplateMutations))
+Subscription = merge_types("Subscription", (TaskSubscriptions,))
+for root, description in (
+    (Query, "Everything that can be read."),
+    (Mutation, "Everything that can be changed. Expected failures are in the payload's errors."),
+    (Subscription, "Everything that can be watched live."),
+):
+    root.__strawberry_definition__.description = description  # type: ignore[attr-defined]
+
+schema = Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[GenericError, LimitError],
+    extensions=[
+        lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+        lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
+    ],
+    config=StrawberryConfig(scalar_map=SCALARS),
+)

@@ -1,0 +1,66 @@
+"""serverInfo: the version, and every limit as a number, so that no client has to find one by hitting it."""
+
+from importlib.metadata import version
+
+import strawberry
+
+from app.graphql import relay
+from app.graphql.context import Info
+from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
+from app.services.task import create, draft
+from app.services.task.watch import RESUME_WINDOW
+
+
+@strawberry.type(description="The limits of this installation.")
+class Limits:
+    max_body_bytes: int = strawberry.field(description="Largest body of a request, in bytes.")
+    max_input_bytes: int = strawberry.field(description="Largest input of a task as JSON, in bytes.")
+    max_metadata_bytes: int = strawberry.field(description="Largest metadata of a task as JSON, in bytes.")
+    max_page_size: int = strawberry.field(description="Largest first or last of a connection.")
+    default_page_size: int = strawberry.field(description="first where neither first nor last is given.")
+    max_tasks_per_batch: int = strawberry.field(description="Most inputs of createTasks.")
+    max_attempts: int = strawberry.field(description="Largest maxAttempts of a task.")
+    max_tags: int = strawberry.field(description="Most tags of a task.")
+    running_tasks_per_workspace: int = strawberry.field(
+        description="Most tasks of a workspace that run at once."
+    )
+    subscriptions_per_socket: int = strawberry.field(description="Most operations on one WebSocket at once.")
+    connection_init_seconds: int = strawberry.field(
+        description="Time for connection_init on a WebSocket, in seconds."
+    )
+    resume_window_hours: int = strawberry.field(
+        description="How long a taskEvents cursor can be resumed, in hours."
+    )
+    access_token_seconds: int = strawberry.field(description="Life of an access token, in seconds.")
+
+
+@strawberry.type(description="What is running here.")
+class ServerInfo:
+    version: str = strawberry.field(description="Version of the service.")
+    providers: list[str] = strawberry.field(description="The AI providers that are configured.")
+    limits: Limits = strawberry.field(description="Every limit, as a number.")
+
+
+@strawberry.type
+class ServerInfoQueries:
+    @strawberry.field(description="Version and limits; needs no login.")
+    def server_info(self, info: Info) -> ServerInfo:
+        settings = info.context.resources.settings
+        limits = Limits(
+            max_body_bytes=settings.bizq_max_body_bytes,
+            max_input_bytes=settings.bizq_max_input_bytes,
+            max_metadata_bytes=draft.MAX_METADATA_BYTES,
+            max_page_size=relay.MAX_PAGE,
+            default_page_size=relay.DEFAULT_PAGE,
+            max_tasks_per_batch=create.MAX_BATCH,
+            max_attempts=draft.MAX_ATTEMPTS,
+            max_tags=draft.MAX_TAGS,
+            running_tasks_per_workspace=settings.bizq_workspace_concurrency,
+            subscriptions_per_socket=SUBSCRIPTIONS_PER_SOCKET,
+            connection_init_seconds=CONNECTION_INIT_SECONDS,
+            resume_window_hours=int(RESUME_WINDOW.total_seconds() // 3600),
+            access_token_seconds=settings.bizq_token_seconds,
+        )
+        return ServerInfo(
+            version=version("bizq"), providers=list(info.context.resources.intake.models), limits=limits
+        )

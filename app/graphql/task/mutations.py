@@ -1,0 +1,103 @@
+"""Fields of Mutation about tasks."""
+
+from typing import Annotated
+
+import strawberry
+
+from app import ids
+from app.errors import AppError, InvalidInput, LimitExceeded
+from app.graphql.context import Info
+from app.graphql.errors import PayloadErrors, user_error
+from app.graphql.task.inputs import CreateTaskInput, require_id
+from app.graphql.task.types import CreateTaskPayload, CreateTasksPayload, Task, TaskPayload
+from app.services.task import cancel, create, retry
+from app.services.task.draft import TaskDraft
+
+TaskId = Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")]
+
+
+@strawberry.type
+class TaskMutations:
+    @strawberry.mutation(
+        description="Accept a task: it is stored, then done in the background. Watch it with taskEvents.",
+        extensions=[PayloadErrors("input")],
+    )
+    async def create_task(
+        self, info: Info, input: Annotated[CreateTaskInput, strawberry.argument(description="The task.")]
+    ) -> CreateTaskPayload:
+        draft = input.to_draft()
+        async with info.context.unit_of_work() as uow:
+            task = await create.create_task(uow, draft, info.context.resources.intake)
+        return CreateTaskPayload(task=Task.from_row(task))
+
+    @strawberry.mutation(
+        description=f"Accept up to {create.MAX_BATCH} tasks at once. A wrong one does not hold up the others.",
+        extensions=[PayloadErrors()],
+    )
+    async def create_tasks(
+        self,
+        info: Info,
+        inputs: Annotated[list[CreateTaskInput], strawberry.argument(description="The tasks.")],
+    ) -> CreateTasksPayload:
+        _check_batch(inputs)
+        drafts = [_draft_or_error(item) for item in inputs]
+        async with info.context.unit_of_work() as uow:
+            rows = iter(
+                await create.create_tasks(
+                    uow,
+                    [draft for draft in drafts if isinstance(draft, TaskDraft)],
+                    info.context.resources.intake,
+                )
+            )
+        results = []
+        for index, draft in enumerate(drafts):
+            outcome = next(rows) if isinstance(draft, TaskDraft) else draft
+            if isinstance(outcome, AppError):
+                results.append(CreateTaskPayload(errors=[user_error(outcome, ("inputs", str(index)))]))
+            else:
+                results.append(CreateTaskPayload(task=Task.from_row(outcome)))
+        return CreateTasksPayload(results=results)
+
+    @strawberry.mutation(
+        description="Stop a task: at once while nobody works on it, within about a second while somebody does.",
+        extensions=[PayloadErrors()],
+    )
+    async def cancel_task(
+        self,
+        info: Info,
+        id: TaskId,
+        reason: Annotated[str | None, strawberry.argument(description="Why; at most 500 characters.")] = None,
+    ) -> TaskPayload:
+        task_id = require_id(ids.TASK, "Task", id)
+        async with info.context.unit_of_work() as uow:
+            task = await cancel.cancel_task(uow, task_id, reason)
+        return TaskPayload(task=Task.from_row(task))
+
+    @strawberry.mutation(
+        description="Queue a failed, canceled or expired task again, with all its attempts.",
+        extensions=[PayloadErrors()],
+    )
+    async def retry_task(self, info: Info, id: TaskId) -> TaskPayload:
+        task_id = require_id(ids.TASK, "Task", id)
+        async with info.context.unit_of_work() as uow:
+            task = await retry.retry_task(uow, task_id)
+        return TaskPayload(task=Task.from_row(task))
+
+
+def _check_batch(inputs: list[CreateTaskInput]) -> None:
+    if not inputs:
+        raise InvalidInput("Give at least one task.", ("inputs",))
+    if len(inputs) > create.MAX_BATCH:
+        raise LimitExceeded(
+            f"{len(inputs)} tasks; the limit is {create.MAX_BATCH}.",
+            limit=create.MAX_BATCH,
+            actual=len(inputs),
+            path=("inputs",),
+        )
+
+
+def _draft_or_error(item: CreateTaskInput) -> TaskDraft | AppError:
+    try:
+        return item.to_draft()
+    except AppError as error:
+        return error

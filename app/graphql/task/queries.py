@@ -1,0 +1,53 @@
+"""Fields of Query about tasks."""
+
+from typing import Annotated
+
+import strawberry
+from sqlalchemy import select
+
+from app import ids
+from app.errors import NotFound
+from app.graphql.context import Info
+from app.graphql.relay import After, Before, First, Last, PageArguments, fetch_page, uuid_key
+from app.graphql.task.inputs import TaskFilterInput, require_id
+from app.graphql.task.types import Task, TaskConnection
+from app.principal import Permission
+from app.services.task import queries
+
+# UUIDv7 ids sort by creation.
+_NEWEST_FIRST = uuid_key(queries.COLUMNS.id, "task", descending=True)
+
+
+@strawberry.type
+class TaskQueries:
+    @strawberry.field(
+        description="One task of this workspace. An unknown id and another workspace's are both NOT_FOUND."
+    )
+    async def task(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")]
+    ) -> Task | None:
+        info.context.principal.require(Permission.TASK_READ)
+        row = await info.context.loaders.task.load(require_id(ids.TASK, "Task", id))
+        if row is None:
+            raise NotFound("Task", id)
+        return Task.from_row(row)
+
+    @strawberry.field(description="The workspace's tasks, newest first.")
+    async def tasks(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Annotated[
+            TaskFilterInput | None, strawberry.argument(description="Only tasks that fit.")
+        ] = None,
+    ) -> TaskConnection:
+        info.context.principal.require(Permission.TASK_READ)
+        wanted = filter.to_filter() if filter is not None else queries.TaskFilter()
+        statement = select(*queries.COLUMNS).where(*queries.matching(wanted))
+        page = await fetch_page(
+            info.context.reader, statement, _NEWEST_FIRST, PageArguments(first, after, last, before)
+        )
+        return TaskConnection.from_page(page, wanted)

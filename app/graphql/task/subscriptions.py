@@ -1,0 +1,88 @@
+"""Fields of Subscription: tasks live."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+import strawberry
+
+from app import ids
+from app.errors import InvalidInput
+from app.graphql.context import Info
+from app.graphql.task.blank import blank_task
+from app.graphql.task.inputs import TaskFilterInput, decode_id, require_id
+from app.graphql.task.types import Task, TaskEvent, TaskOutputChunk
+from app.principal import Permission
+from app.services.task.follow_output import follow_output
+from app.services.task.queries import TaskFilter
+from app.services.task.watch import Seen, Watcher
+
+
+@strawberry.type
+class TaskSubscriptions:
+    @strawberry.subscription(
+        description="What happens to one task, until its final event, or in the whole workspace. It begins with a "
+        "SNAPSHOT that carries the present cursor; with after, with everything missed since."
+    )
+    async def task_events(
+        self,
+        info: Info,
+        task_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only this task.")] = None,
+        filter: Annotated[
+            TaskFilterInput | None,
+            strawberry.argument(description="For the workspace: only events of tasks that fit."),
+        ] = None,
+        after: Annotated[
+            str | None, strawberry.argument(description="The cursor of the last event received.")
+        ] = None,
+    ) -> AsyncGenerator[TaskEvent, None]:
+        resources = info.context.resources
+        watcher = Watcher(resources.engine, resources.feed, info.context.principal)
+        wanted_id = decode_id(ids.TASK, "Task", task_id, "taskId")
+        if wanted_id is not None and filter is not None:
+            raise InvalidInput("Give taskId or filter, not both.", ("filter",))
+        if wanted_id is not None:
+            stream = watcher.task(wanted_id, after)
+        else:
+            stream = watcher.workspace(filter.to_filter() if filter is not None else TaskFilter(), after)
+        async with aclosing(stream) as events:
+            async for seen in events:
+                yield _event(seen)
+
+    @strawberry.subscription(
+        description="The text that a task's model is writing, at most 20 pieces a second, until the task has ended."
+    )
+    async def task_output(
+        self,
+        info: Info,
+        task_id: Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")],
+        from_offset: Annotated[
+            int,
+            strawberry.argument(description="How many characters of the latest attempt you have already."),
+        ] = 0,
+    ) -> AsyncGenerator[TaskOutputChunk, None]:
+        info.context.principal.require(Permission.TASK_READ)
+        wanted_id = require_id(ids.TASK, "Task", task_id, "taskId")
+        resources = info.context.resources
+        chunks = follow_output(info.context.reader, resources.hub, resources.output, wanted_id, from_offset)
+        async with aclosing(chunks) as stream:
+            async for chunk in stream:
+                yield TaskOutputChunk(
+                    attempt=chunk.attempt,
+                    offset=chunk.offset,
+                    text=chunk.text,
+                    reset=chunk.reset,
+                    done=chunk.done,
+                )
+
+
+def _event(seen: Seen) -> TaskEvent:
+    return TaskEvent(
+        cursor=seen.cursor.encode(),
+        seq=seen.seq,
+        kind=seen.kind,
+        at=seen.cursor.at,
+        task=Task.from_row(seen.task) if seen.task is not None else blank_task(seen.cursor.at),
+        data=seen.data,
+        gap=seen.gap,
+    )

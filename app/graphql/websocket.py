@@ -1,0 +1,99 @@
+"""GraphQL over WebSocket: graphql-transport-ws on /graphql, through Strawberry's own handler."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+
+import orjson
+import structlog
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
+
+from app.errors import AppError
+from app.graphql.context import Context, Resources
+from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
+from app.graphql.schema import schema
+from app.services.account.authenticate import Credentials
+
+log = structlog.get_logger(__name__)
+
+
+class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
+    """Strawberry's, which takes the shape of a message for granted."""
+
+    async def handle_message(self, message: Message) -> None:
+        if not _is_message(message):
+            await self.handle_invalid_message("Not a message of graphql-transport-ws")
+        else:
+            await super().handle_message(message)
+
+
+class GraphQLWebSocket(GraphQL[Context, None]):
+    """Who calls is known from connection_init, or from the handshake's headers where a client can set them."""
+
+    graphql_transport_ws_handler_class = _Handler
+
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=timedelta(seconds=CONNECTION_INIT_SECONDS),
+            max_subscriptions_per_connection=SUBSCRIPTIONS_PER_SOCKET,
+            allowed_origins=resources.settings.allowed_origins,
+        )
+        self._resources = resources
+
+    async def get_context(self, request: object, response: object) -> Context:
+        context = Context(self._resources, uuid.uuid4().hex, live=True)
+        if isinstance(request, WebSocket):
+            context.handshake = Credentials(
+                request.headers.get("authorization"), request.headers.get("x-workspace-id")
+            )
+        return context
+
+    async def on_ws_connect(self, context: Context) -> Mapping[str, object]:
+        params = context.connection_params or {}
+        authorization = _text(params, "authorization", "Authorization") or context.handshake.authorization
+        workspace = _text(params, "workspaceId", "X-Workspace-Id") or context.handshake.workspace
+        try:
+            principal = await self._resources.authenticator.principal(Credentials(authorization, workspace))
+        except AppError:
+            raise ConnectionRejectionError from None
+        context.enter(principal)
+        return {"requestId": context.request_id}
+
+    def encode_json(self, data: object) -> str:
+        return orjson.dumps(data, default=str).decode()
+
+
+def _is_message(message: object) -> bool:
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    if message["type"] == "connection_init" and message.get("payload") is None:
+        # The specification allows null, which means the same as none.
+        message.pop("payload", None)
+    if message["type"] == "complete":
+        return isinstance(message.get("id"), str)
+    if message["type"] != "subscribe":
+        return True
+    payload = message.get("payload")
+    return (
+        isinstance(message.get("id"), str)
+        and isinstance(payload, dict)
+        and isinstance(payload.get("query"), str)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("operationName"), str | None)
+    )
+
+
+def _text(params: Mapping[str, object], *names: str) -> str | None:
+    for name in names:
+        value = params.get(name)
+        if isinstance(value, str):
+            return value
+    return None

@@ -1,0 +1,51 @@
+"""A workspace as its members see it."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import RowMapping
+
+from app import ids
+from app.errors import NotFound
+from app.graphql.account.user import User
+from app.graphql.context import Info
+from app.graphql.relay import Node
+from app.graphql.scalars import BigInt
+from app.models.columns import MICROS_PER_CREDIT
+
+
+@strawberry.type(
+    description="A company: its tasks, workers, templates and credits, apart from everybody else's."
+)
+class Workspace(Node):
+    owner_id: strawberry.Private[UUID]
+    name: str = strawberry.field(description="The name people see.")
+    slug: str = strawberry.field(description="The name in addresses: unique, lower case.")
+    plan: str = strawberry.field(description="The plan, such as FREE.")
+    credits: float = strawberry.field(description="Available credits, for people to read.")
+    credits_micros: BigInt = strawberry.field(description="Available credits, exact, in micro-credits.")
+    reserved_micros: BigInt = strawberry.field(description="Held for running tasks, in micro-credits.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Self:
+        return cls(
+            id=strawberry.ID(ids.encode(ids.WORKSPACE, row["id"])),
+            owner_id=row["owner_id"],
+            name=row["name"],
+            slug=row["slug"],
+            plan=row["plan"],
+            credits=row["credits_micros"] / MICROS_PER_CREDIT,
+            credits_micros=BigInt(row["credits_micros"]),
+            reserved_micros=BigInt(row["reserved_micros"]),
+            created_at=row["created_at"],
+        )
+
+    @strawberry.field(description="Who owns it.")
+    async def owner(self, info: Info) -> User:
+        row = await info.context.loaders.user.load(self.owner_id)
+        if row is None:
+            raise NotFound("User", ids.encode(ids.USER, self.owner_id))
+        return User.from_row(row)

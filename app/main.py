@@ -1,0 +1,100 @@
+"""The API process: everything it has one of, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+
+from app import settings as settings_module
+from app.db.engine import create_engine
+from app.db.guard import check_role
+from app.events.client import redis_client
+from app.events.hub import Hub
+from app.events.output import OutputLog
+from app.graphql.context import Resources
+from app.graphql.http import GraphQLHTTP
+from app.graphql.schema import schema
+from app.graphql.websocket import GraphQLWebSocket
+from app.http.headers import SecurityHeaders
+from app.http.health import Readiness, healthz
+from app.log import configure
+from app.queue.announcer import Announcer
+from app.queue.broker import create_broker
+from app.services.account.authenticate import Authenticator
+from app.services.account.tokens import TokenSigner
+from app.services.routing.configured import configured_models
+from app.services.task.create import Intake
+from app.services.task.log import task_feed
+from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
+
+
+def create_app() -> Starlette:
+    """What uvicorn calls (`--factory`)."""
+    settings = settings_module.load()
+    configure(settings)
+    return build_app(settings)
+
+
+def build_app(settings: Settings) -> Starlette:
+    engine = create_engine(settings)
+    hub = Hub(settings.redis)
+    announcer = Announcer(create_broker(settings.redis))
+    redis = redis_client(settings.redis)
+    signer = TokenSigner(settings.token_key, settings.bizq_token_seconds)
+    feed = task_feed(engine, hub)
+    resources = Resources(
+        settings=settings,
+        engine=engine,
+        unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
+        authenticator=Authenticator(engine, signer),
+        signer=signer,
+        intake=Intake(configured_models(settings), settings.bizq_max_input_bytes),
+        hub=hub,
+        feed=feed,
+        output=OutputLog(redis),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.dispose)
+            await check_role(engine)
+            stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(announcer.close)
+            await hub.start()
+            stack.push_async_callback(hub.stop)
+            stack.push_async_callback(feed.stop)
+            yield
+
+    readiness = Readiness(engine, hub)
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLHTTP(resources)),
+            WebSocketRoute("/graphql", GraphQLWebSocket(resources)),
+            Route("/schema.graphql", _schema),
+            Route("/healthz", healthz),
+            Route("/readyz", readiness.readyz),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_credentials=True,
+                allow_methods=["POST"],
+                allow_headers=["Authorization", "Content-Type", "X-Workspace-Id"],
+                expose_headers=["X-Request-Id"],
+            ),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _schema(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(schema.as_str() + "\n")

@@ -1,0 +1,53 @@
+"""Tells the workers that there is work, without making a request wait for Redis."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import redis
+import structlog
+from dramatiq import Broker, Message
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+
+from app.queue.jobs import QUEUE, RUN_TASKS
+
+log = structlog.get_logger(__name__)
+
+
+class Announcer:
+    """Sends one message for all tasks announced while the last one was on its way.
+
+    `Broker.enqueue` blocks, so it runs in a thread of its own. A message that Redis did not take is not repeated:
+    the row says that the task is due, and workers look for due rows every second anyway.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")
+        self._waiting = 0
+        self._sending: asyncio.Task[None] | None = None
+
+    def announce(self, tasks: int) -> None:
+        self._waiting += tasks
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        if self._sending is not None:
+            await self._sending
+        self._thread.shutdown(wait=True)
+        self._broker.close()
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            tasks, self._waiting = self._waiting, 0
+            message: Message[Any] = Message(
+                queue_name=QUEUE, actor_name=RUN_TASKS, args=(tasks,), kwargs={}, options={}
+            )
+            try:
+                await loop.run_in_executor(self._thread, self._broker.enqueue, message)
+            except (BrokerConnectionError, redis.RedisError) as error:
+                log.warning(
+                    "tasks not announced; workers will find them", tasks=tasks, reason=type(error).__name__
+                )

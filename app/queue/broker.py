@@ -1,0 +1,26 @@
+"""Dramatiq's broker over Redis. Messages are only reasons to look: the work itself stands in PostgreSQL."""
+
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AsyncIO, Middleware
+
+from app.queue.jobs import QUEUE
+
+# A dead worker's messages come back only in maintenance, by default on one command in a thousand.
+_HEARTBEAT_TIMEOUT_MS = 15_000
+_MAINTENANCE_CHANCE = 10_000
+_SOCKET_TIMEOUT_SECONDS = 5
+
+
+def create_broker(redis_url: str) -> RedisBroker:
+    """A broker without Dramatiq's retries, time limits and results: the task row has its own."""
+    middleware: list[Middleware] = [AsyncIO()]
+    broker = RedisBroker(
+        url=redis_url,
+        middleware=middleware,
+        namespace="bizq",
+        heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
+        maintenance_chance=_MAINTENANCE_CHANCE,
+        socket_connect_timeout=_SOCKET_TIMEOUT_SECONDS,
+    )
+    broker.declare_queue(QUEUE)
+    return broker

@@ -1,0 +1,94 @@
+"""From what a request shows to who is calling, and in which workspace."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import ids
+from app.errors import Forbidden, Unauthenticated
+from app.principal import Permission, Principal, Role
+from app.services.account import api_keys
+from app.services.account.tokens import TokenSigner
+
+# A revoked key or membership stops working within this time.
+CACHE_SECONDS = 1.0
+CACHE_SIZE = 10_000
+_API_KEY = text("SELECT * FROM auth_api_key(:hash)")
+_MEMBERSHIPS = text("SELECT * FROM auth_memberships(:user)")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The Authorization value, and the public id of the workspace the request names, if it does."""
+
+    authorization: str | None
+    workspace: str | None
+
+
+class Authenticator:
+    """One a process. Look-ups are kept for a second: a burst of requests costs one."""
+
+    def __init__(self, engine: AsyncEngine, signer: TokenSigner) -> None:
+        self._engine = engine
+        self._signer = signer
+        self._cache: OrderedDict[bytes | UUID, tuple[float, list[RowMapping]]] = OrderedDict()
+
+    async def principal(self, credentials: Credentials) -> Principal | None:
+        """None for an anonymous caller. Raises Unauthenticated or Forbidden for one that shows what is wrong."""
+        if not credentials.authorization:
+            return None
+        scheme, _, token = credentials.authorization.strip().partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("Authorization is `Bearer <access token or API key>`.")
+        token = token.strip()
+        if token.startswith(api_keys.PREFIX):
+            return await self._of_api_key(token, credentials.workspace)
+        return await self._of_user(self._signer.user_of(token), credentials.workspace)
+
+    async def _of_api_key(self, secret: str, workspace: str | None) -> Principal:
+        key = api_keys.hash_of(secret)
+        rows = await self._cached(key, lambda: self._rows(_API_KEY, {"hash": key}))
+        if not rows:
+            raise Unauthenticated("The API key is not valid: wrong, revoked or expired.")
+        row = rows[0]
+        if workspace and ids.decode(ids.WORKSPACE, workspace) != row["workspace_id"]:
+            raise Forbidden("The API key belongs to another workspace than the one named.")
+        scopes = None if row["scopes"] is None else frozenset(Permission(scope) for scope in row["scopes"])
+        return Principal(
+            workspace_id=row["workspace_id"],
+            role=Role(row["role"]),
+            api_key_id=row["api_key_id"],
+            scopes=scopes,
+        )
+
+    async def _of_user(self, user_id: UUID, workspace: str | None) -> Principal:
+        rows = await self._cached(user_id, lambda: self._rows(_MEMBERSHIPS, {"user": user_id}))
+        wanted = ids.decode(ids.WORKSPACE, workspace) if workspace else None
+        if workspace is None and len(rows) > 1:
+            raise Forbidden("You belong to several workspaces: name one in X-Workspace-Id.")
+        for row in rows:
+            if workspace is None or row["workspace_id"] == wanted:
+                return Principal(workspace_id=row["workspace_id"], role=Role(row["role"]), user_id=user_id)
+        raise Forbidden("You are not a member of this workspace.")
+
+    async def _rows(self, statement: object, values: dict[str, object]) -> list[RowMapping]:
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(statement, values)).mappings())  # type: ignore[call-overload]
+
+    async def _cached(
+        self, key: bytes | UUID, load: Callable[[], Awaitable[list[RowMapping]]]
+    ) -> list[RowMapping]:
+        found = self._cache.get(key)
+        if found is not None and found[0] > time.monotonic():
+            return found[1]
+        rows = await load()
+        self._cache[key] = (time.monotonic() + CACHE_SECONDS, rows)
+        self._cache.move_to_end(key)
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
+        return rows

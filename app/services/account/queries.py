@@ -1,0 +1,51 @@
+"""Reads of users, workspaces and keys: columns, as far as the caller's workspace shows them."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.reader import enter_workspace
+from app.models import ApiKey, User, Workspace
+from app.principal import Principal, Role
+
+_MEMBERSHIPS = text("SELECT workspace_id, role FROM auth_memberships(:user)")
+
+USER_COLUMNS = [
+    column
+    for column in User.__table__.c  # type: ignore[attr-defined]
+    if column.name != "password_hash"
+]
+WORKSPACE_COLUMNS = Workspace.__table__.c  # type: ignore[attr-defined]
+API_KEY_COLUMNS = [
+    column
+    for column in ApiKey.__table__.c  # type: ignore[attr-defined]
+    if column.name != "secret_hash"
+]
+
+
+def users_by_ids(users: Collection[UUID]) -> Select[Any]:
+    return select(*USER_COLUMNS).where(User.id.in_(users))  # type: ignore[attr-defined]
+
+
+def workspace() -> Select[Any]:
+    """The caller's: row-level security shows no other."""
+    return select(*WORKSPACE_COLUMNS)
+
+
+def api_keys_by_ids(keys: Collection[UUID]) -> Select[Any]:
+    return select(*API_KEY_COLUMNS).where(ApiKey.id.in_(keys))  # type: ignore[attr-defined]
+
+
+async def workspaces_of(engine: AsyncEngine, user_id: UUID) -> list[RowMapping]:
+    """Every workspace the user belongs to, oldest membership first: each read as a member of it."""
+    async with engine.connect() as connection:
+        members = (await connection.execute(_MEMBERSHIPS, {"user": user_id})).all()
+        rows = []
+        for member in members:
+            principal = Principal(workspace_id=member.workspace_id, role=Role(member.role), user_id=user_id)
+            await enter_workspace(connection, principal)
+            rows.append((await connection.execute(workspace())).mappings().one())
+    return rows

@@ -1,0 +1,108 @@
+"""A new user with a workspace of their own."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql as pg
+
+from app import ids
+from app.errors import Conflict, InvalidInput
+from app.models import ApiKey, Membership, User, Workspace
+from app.principal import Principal, Role
+from app.services.account import passwords
+from app.services.account.api_keys import NewKey
+from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
+
+MAX_NAME_LENGTH = 200
+FIRST_PLAN = "FREE"
+_SLUG_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    email: str
+    password: str
+    name: str
+    workspace_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    user_id: UUID
+    workspace_id: UUID
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(workspace_id=self.workspace_id, role=Role.OWNER, user_id=self.user_id)
+
+
+async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount:
+    """Raises InvalidInput naming the field, or Conflict for an address that is taken."""
+    email = normalized_email(wanted.email)
+    passwords.check_length(wanted.password)
+    name = _checked_name("name", wanted.name)
+    workspace_name = _checked_name("workspaceName", wanted.workspace_name or f"{name}'s workspace")
+    password_hash = await passwords.hash_password(wanted.password)
+    account = NewAccount(ids.new_id(), ids.new_id())
+    async with unit_of_work(account.principal) as uow:
+        user = {"id": account.user_id, "email": email, "name": name, "password_hash": password_hash}
+        inserted = await uow.session.execute(
+            pg.insert(User).values(user).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)  # type: ignore[call-overload]
+        )
+        if inserted.first() is None:
+            raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
+        await uow.session.execute(
+            insert(Workspace).values(
+                id=account.workspace_id,
+                name=workspace_name,
+                slug=_slug(workspace_name),
+                owner_id=account.user_id,
+                plan=FIRST_PLAN,
+            )
+        )
+        await uow.session.execute(
+            insert(Membership).values(
+                workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER
+            )
+        )
+    return account
+
+
+async def add_api_key(uow: UnitOfWork, *, creator_id: UUID, name: str, key: NewKey, role: Role) -> UUID:
+    """Store a key of this workspace; its secret is not stored."""
+    key_id = ids.new_id()
+    await uow.session.execute(
+        insert(ApiKey).values(
+            id=key_id,
+            workspace_id=uow.principal.workspace_id,
+            creator_id=creator_id,
+            name=name,
+            prefix=key.prefix,
+            secret_hash=key.hash,
+            role=role,
+        )
+    )
+    return key_id
+
+
+def normalized_email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        raise InvalidInput("This is not an e-mail address.", ("email",)) from None
+
+
+def _checked_name(field: str, text: str) -> str:
+    name = text.strip()
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or "\0" in name:
+        raise InvalidInput(f"{field} has 1 to {MAX_NAME_LENGTH} characters.", (field,))
+    return name
+
+
+def _slug(name: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH]
+    return f"{words or 'workspace'}-{secrets.token_hex(4)}"

@@ -1,0 +1,128 @@
+"""The event log of the workspaces: where a reader is in it, and what follows."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Integer, RowMapping, bindparam, text
+from sqlalchemy import Uuid as UuidType
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.errors import InvalidInput
+from app.events.feed import Feed
+from app.events.hub import Hub
+from app.models import TaskEventKind, TaskStatus
+from app.models.columns import Xid8
+from app.unit_of_work import workspace_channel
+
+PAGE = 500
+_VERSION = "1"
+
+
+class Position(NamedTuple):
+    """A place in a workspace's log. Its order is the order of the log."""
+
+    xid: int
+    task_id: UUID
+    seq: int
+
+
+BEGINNING = Position(0, UUID(int=0), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position and when it was, in milliseconds, as a client keeps it."""
+
+    position: Position
+    at: datetime
+
+    def encode(self) -> str:
+        xid, task_id, seq = self.position
+        plain = f"{_VERSION}.{xid:x}.{task_id.hex}.{seq:x}.{int(self.at.timestamp() * 1000):x}"
+        return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        """Raises InvalidInput for what is not a cursor of ours."""
+        try:
+            plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+            version, xid, task_id, seq, at = plain.split(".")
+            position = Position(int(xid, 16), UUID(hex=task_id), int(seq, 16))
+            if version != _VERSION or position < BEGINNING or position.xid >= 2**63 or position.seq >= 2**31:
+                raise ValueError
+            return cls(position, datetime.fromtimestamp(int(at, 16) / 1000, UTC))
+        except (binascii.Error, ValueError, OverflowError, OSError):
+            raise InvalidInput("after is not a cursor of a task event.", ("after",)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """A row of the log. `key` is the workspace."""
+
+    key: UUID
+    position: Position
+    kind: TaskEventKind
+    status: TaskStatus
+    attempt: int
+    data: dict[str, Any]
+    at: datetime
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "LoggedEvent":
+        return cls(
+            key=row["workspace_id"],
+            position=Position(row["xid"], row["task_id"], row["seq"]),
+            kind=TaskEventKind(row["kind"]),
+            status=TaskStatus(row["status"]),
+            attempt=row["attempt"],
+            data=row["data"],
+            at=row["at"],
+        )
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.position, self.at)
+
+
+TaskFeed = Feed[UUID, LoggedEvent]
+_READ = text("SELECT * FROM read_task_events(:workspaces, :xids, :tasks, :seqs, :page)").bindparams(
+    bindparam("workspaces", type_=ARRAY(UuidType)),
+    bindparam("xids", type_=ARRAY(Xid8)),
+    bindparam("tasks", type_=ARRAY(UuidType)),
+    bindparam("seqs", type_=ARRAY(Integer)),
+)
+_HEAD = text("SELECT * FROM task_events_head(:workspace)")
+
+
+def task_feed(engine: AsyncEngine, hub: Hub) -> TaskFeed:
+    """The process's shared tail of the log. It reads for every workspace that somebody here watches."""
+
+    async def read_log(places: Mapping[UUID, Any]) -> Sequence[LoggedEvent]:
+        positions = list(places.values())
+        values = {
+            "workspaces": list(places),
+            "xids": [position[0] for position in positions],
+            "tasks": [position[1] for position in positions],
+            "seqs": [position[2] for position in positions],
+            "page": PAGE,
+        }
+        async with engine.connect() as connection:
+            return [LoggedEvent.from_row(row) for row in (await connection.execute(_READ, values)).mappings()]
+
+    async def read_head(workspace_id: UUID) -> Position:
+        return await log_head(engine, workspace_id)
+
+    return Feed(hub, read_log, read_head, channel_of=workspace_channel, page=PAGE)
+
+
+async def log_head(engine: AsyncEngine, workspace_id: UUID) -> Position:
+    """The last position that a reader may have seen by now: nothing below it can still appear."""
+    async with engine.connect() as connection:
+        row = (await connection.execute(_HEAD, {"workspace": workspace_id})).one_or_none()
+    return Position(row.xid, row.task_id, row.seq) if row else BEGINNING

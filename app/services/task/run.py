@@ -1,0 +1,199 @@
+"""Does a claimed task: read what it needs, call the model, record how it ended. No transaction is open meanwhile."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import structlog
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.reader import Reader
+from app.events.output import OutputLog
+from app.principal import Principal
+from app.providers.chat import Finished, Message, TextDelta, Usage
+from app.providers.errors import ProviderError
+from app.providers.prices import cost_micros, price_of
+from app.providers.registry import Providers
+from app.services.task import attempt, prompt
+from app.services.task.output import OutputWriter
+from app.services.task.structured import OutputInvalid, parse_output, repair_messages
+from app.services.template import queries as templates
+from app.services.worker import queries as workers
+from app.unit_of_work import UnitOfWorkFactory
+
+log = structlog.get_logger(__name__)
+CHARACTERS_PER_TOKEN = 4
+
+
+class Stop(StrEnum):
+    """Why a running attempt is told to stop."""
+
+    CANCELED = "canceled"
+    LEASE_LOST = "lease_lost"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(slots=True)
+class Control:
+    """Between a running attempt and whoever may stop it. What is being recorded is not interrupted any more."""
+
+    stop: Stop | None = None
+    recording: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What running a task takes."""
+
+    engine: AsyncEngine
+    unit_of_work: UnitOfWorkFactory
+    providers: Providers
+    output: OutputLog
+
+
+class Meter:
+    """Adds up what the turns of an attempt used, also of a turn that broke off."""
+
+    def __init__(self, provider: str, model: str) -> None:
+        self._price = price_of(provider, model)
+        self._usage = Usage(0, 0, 0)
+        self._estimated = False
+
+    def add(self, usage: Usage | None, *, sent: int, received: int) -> None:
+        """`sent` and `received` are characters, for an estimate where the vendor gave no usage."""
+        if usage is None:
+            self._estimated = True
+            usage = Usage(-(-sent // CHARACTERS_PER_TOKEN), -(-received // CHARACTERS_PER_TOKEN), 0)
+        total = self._usage
+        self._usage = Usage(
+            total.input_tokens + usage.input_tokens,
+            total.output_tokens + usage.output_tokens,
+            total.cached_input_tokens + usage.cached_input_tokens,
+        )
+
+    def cost(self) -> attempt.Cost:
+        usage = self._usage
+        micros = cost_micros(self._price, usage)
+        return attempt.Cost(
+            usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, micros, self._estimated
+        )
+
+
+class Work(NamedTuple):
+    """A task with the rows it names and the instruments of this attempt."""
+
+    task: RowMapping
+    prompt: prompt.Prompt
+    writer: OutputWriter
+    meter: Meter
+
+
+async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
+    """One attempt from claim to record. To stop it, set `control.stop` and cancel it."""
+    principal = Principal.system(task["workspace_id"])
+    task_id, number = task["id"], task["attempt"]
+    route = task["routing"]
+    meter = Meter(route["provider"], route["model"])
+    writer = OutputWriter(tools.output, tools.unit_of_work, task["workspace_id"], task_id, number)
+    failure: attempt.Failure | None = None
+    output: Any = None
+    try:
+        work = Work(task, await _prepare(tools, principal, task), writer, meter)
+        output = await _produce(tools, work)
+    except asyncio.CancelledError:
+        if control.stop is None:
+            raise
+        control.recording = True
+        await _stop(tools, principal, task, control.stop, writer, meter)
+        return
+    except ProviderError as error:
+        failure = attempt.Failure(error.reason, error.message, error.retryable, error.retry_after)
+    except OutputInvalid as error:
+        failure = attempt.Failure(error.reason, error.message, retryable=True)
+    except Exception:
+        # A bug of ours must end this attempt and no other. What is logged has no input in it.
+        log.exception("attempt broke", task_id=str(task_id), attempt=number)
+        failure = attempt.Failure(
+            "internal", "The service failed while it worked on this task.", retryable=True
+        )
+    control.recording = True
+    await writer.close()
+    async with tools.unit_of_work(principal) as uow:
+        if failure is None:
+            held = await attempt.succeed(
+                uow, task_id, number, output=output, text=writer.text, cost=meter.cost()
+            )
+        else:
+            held = await attempt.fail(uow, task, failure, text=writer.text, cost=meter.cost())
+    await writer.end()
+    if not held:
+        log.info("result dropped: the attempt was not the present one", task_id=str(task_id), attempt=number)
+
+
+async def _prepare(tools: Toolbox, principal: Principal, task: RowMapping) -> prompt.Prompt:
+    reader = Reader(tools.engine, principal, keep=True)
+    try:
+        version = worker = None
+        if task["template_version_id"] is not None:
+            version = await reader.row(templates.versions_by_ids([task["template_version_id"]]))
+        if task["worker_id"] is not None:
+            worker = await reader.row(workers.by_ids([task["worker_id"]]))
+    finally:
+        await reader.close()
+    return prompt.build(task, version, worker)
+
+
+async def _produce(tools: Toolbox, work: Work) -> Any:
+    """The checked output. An answer that does not fit its schema gets one more turn to mend it."""
+    asked = (Message("user", work.prompt.user),)
+    text = await _turn(tools, work, asked, turn=1)
+    try:
+        return parse_output(text, work.prompt.output_schema)
+    except OutputInvalid as error:
+        repair = repair_messages(work.prompt.user, text, error.problem)
+    work.writer.restart()
+    text = await _turn(tools, work, tuple(Message(role, part) for role, part in repair), turn=2)
+    return parse_output(text, work.prompt.output_schema)
+
+
+async def _turn(tools: Toolbox, work: Work, messages: tuple[Message, ...], *, turn: int) -> str:
+    route = work.task["routing"]
+    key = prompt.idempotency_key(work.task["id"], work.task["attempt"], turn)
+    request = work.prompt.request(route["model"], messages, key)
+    usage: Usage | None = None
+    started = False
+    try:
+        async with aclosing(tools.providers.get(route["provider"]).stream(request)) as stream:
+            async for part in stream:
+                match part:
+                    case TextDelta(text):
+                        started = True
+                        work.writer.write(text)
+                    case Finished(usage=counted):
+                        started, usage = True, counted
+    except ProviderError as error:
+        # A refusal is billed, and says so.
+        started, usage = started or error.usage is not None, error.usage
+        raise
+    finally:
+        # A call that was refused before it began used nothing.
+        if started:
+            sent = len(request.system) + sum(len(message.text) for message in messages)
+            work.meter.add(usage, sent=sent, received=len(work.writer.text))
+    return work.writer.text
+
+
+async def _stop(
+    tools: Toolbox, principal: Principal, task: RowMapping, reason: Stop, writer: OutputWriter, meter: Meter
+) -> None:
+    if reason is Stop.LEASE_LOST:
+        return
+    async with tools.unit_of_work(principal) as uow:
+        if reason is Stop.CANCELED:
+            await attempt.cancel(uow, task["id"], task["attempt"], cost=meter.cost(), text=writer.text)
+        else:
+            await attempt.hand_back(uow, task["id"], task["attempt"])
+    await writer.end()

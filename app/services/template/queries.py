@@ -1,0 +1,63 @@
+"""Reads of templates and their versions: columns; built-in ones are everybody's."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import ids
+from app.errors import NotFound
+from app.models import Template, TemplateVersion
+
+COLUMNS = Template.__table__.c  # type: ignore[attr-defined]
+VERSION_COLUMNS = TemplateVersion.__table__.c  # type: ignore[attr-defined]
+
+
+def by_ids(templates: Collection[UUID]) -> Select[Any]:
+    return select(*COLUMNS).where(COLUMNS.id.in_(templates))
+
+
+def versions_by_ids(versions: Collection[UUID]) -> Select[Any]:
+    return select(*VERSION_COLUMNS).where(VERSION_COLUMNS.id.in_(versions))
+
+
+def latest_versions(templates: Collection[UUID]) -> Select[Any]:
+    latest = COLUMNS.latest_version == VERSION_COLUMNS.number
+    return (
+        select(*VERSION_COLUMNS)
+        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)  # type: ignore[arg-type]
+        .where(COLUMNS.id.in_(templates))
+    )
+
+
+def matching(search: str | None, category: str | None) -> list[ColumnElement[bool]]:
+    """Conditions for a list: words of name and category (English stems), and an exact category."""
+    conditions: list[ColumnElement[bool]] = []
+    if search:
+        words = func.to_tsvector("english", COLUMNS.name + " " + COLUMNS.category)
+        conditions.append(
+            words.op("@@")(func.websearch_to_tsquery("english", search)) | (COLUMNS.slug == search)
+        )
+    if category:
+        conditions.append(COLUMNS.category == literal(category))
+    return conditions
+
+
+async def version_for(session: AsyncSession, *, template_id: UUID | None, slug: str) -> Row[Any] | None:
+    """The version a new task is pinned to: the named template's, else that of the template whose slug is the
+    task's type (the workspace's own before the built-in one), else none. Raises NotFound for an unknown id."""
+    latest = COLUMNS.latest_version == VERSION_COLUMNS.number
+    chosen = COLUMNS.id == template_id if template_id else COLUMNS.slug == slug
+    statement = (
+        select(*VERSION_COLUMNS)
+        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)  # type: ignore[arg-type]
+        .where(chosen)
+        .order_by(COLUMNS.workspace_id.nulls_last())
+        .limit(1)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None and template_id is not None:
+        raise NotFound("Template", ids.encode(ids.TEMPLATE, template_id), ("templateId",))
+    return row

@@ -1,0 +1,99 @@
+"""A new worker of the workspace."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, insert
+
+from app import ids
+from app.errors import InvalidInput
+from app.models import Worker, WorkerKind
+from app.principal import Permission
+from app.providers.prices import DEFAULT_MODELS
+from app.services.worker.queries import COLUMNS
+from app.unit_of_work import UnitOfWork
+
+MAX_NAME_LENGTH = 200
+MAX_MODEL_LENGTH = 200
+MAX_PROMPT_LENGTH = 8_000
+MAX_WORDS = 20
+MAX_WORD_LENGTH = 50
+MAX_OUTPUT_TOKENS = 32_768
+MAX_TEMPERATURE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDraft:
+    name: str
+    kind: WorkerKind
+    provider: str | None = None
+    model: str | None = None
+    system_prompt: str | None = None
+    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+
+
+async def create_worker(uow: UnitOfWork, draft: WorkerDraft) -> RowMapping:
+    """The worker's columns. Raises InvalidInput naming the field."""
+    uow.principal.require(Permission.WORKER_WRITE)
+    _check(draft)
+    statement = insert(Worker).values(
+        id=ids.new_id(),
+        workspace_id=uow.principal.workspace_id,
+        name=draft.name.strip(),
+        kind=draft.kind,
+        provider=draft.provider,
+        model=draft.model,
+        system_prompt=draft.system_prompt,
+        parameters=draft.parameters,
+        capabilities=list(draft.capabilities),
+        skills=list(draft.skills),
+    )
+    return (await uow.session.execute(statement.returning(*COLUMNS))).mappings().one()
+
+
+def _check(draft: WorkerDraft) -> None:
+    _text("name", draft.name.strip(), 1, MAX_NAME_LENGTH)
+    _text("model", draft.model, 1, MAX_MODEL_LENGTH)
+    _text("systemPrompt", draft.system_prompt, 0, MAX_PROMPT_LENGTH)
+    for name, words in (("capabilities", draft.capabilities), ("skills", draft.skills)):
+        if len(words) > MAX_WORDS:
+            raise InvalidInput(f"{name} has {len(words)} entries; the limit is {MAX_WORDS}.", (name,))
+        for index, word in enumerate(words):
+            _text(name, word, 1, MAX_WORD_LENGTH, str(index))
+    if draft.kind is WorkerKind.AI:
+        if draft.provider not in DEFAULT_MODELS:
+            raise InvalidInput(
+                f"provider of an AI worker is one of {', '.join(DEFAULT_MODELS)}.", ("provider",)
+            )
+        check_parameters(draft.parameters, "parameters")
+    elif draft.provider or draft.model or draft.parameters:
+        raise InvalidInput("Only an AI worker has provider, model and parameters.", ("provider",))
+
+
+def _text(name: str, value: str | None, shortest: int, longest: int, *rest: str) -> None:
+    if value is not None and (not shortest <= len(value) <= longest or "\0" in value):
+        raise InvalidInput(f"{name} has {shortest} to {longest} characters, without NUL.", (name, *rest))
+
+
+def check_parameters(parameters: Any, field: str) -> None:
+    """What may be said to a model. Raises InvalidInput naming the parameter."""
+    if not isinstance(parameters, dict):
+        raise InvalidInput(f"{field} is a JSON object.", (field,))
+    for name, value in parameters.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        match name:
+            case "maxOutputTokens":
+                fits = isinstance(value, int) and number and 1 <= value <= MAX_OUTPUT_TOKENS
+                allowed = f"a whole number from 1 to {MAX_OUTPUT_TOKENS}"
+            case "temperature":
+                fits = number and 0 <= value <= MAX_TEMPERATURE
+                allowed = f"a number from 0 to {MAX_TEMPERATURE:g}"
+            case _:
+                raise InvalidInput(
+                    f"{name} is not a parameter; known are maxOutputTokens and temperature.", (field, name)
+                )
+        if not fits:
+            raise InvalidInput(f"{name} is {allowed}.", (field, name))
