@@ -10,9 +10,7 @@ from app.settings import Settings
 
 def configure(settings: Settings) -> None:
     """Send our logs and those of the libraries through one pipeline to standard error."""
-    console = settings.bizq_log_format == "console" or (
-        settings.bizq_log_format == "auto" and sys.stderr.isatty()
-    )
+    console = settings.bizq_log_format == "console" or (settings.bizq_log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

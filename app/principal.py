@@ -26,9 +26,7 @@ class Permission(StrEnum):
     WORKSPACE_READ = "workspace:read"
 
 
-_READ = frozenset(
-    {Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ}
-)
+_READ = frozenset({Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ})
 _WORK = _READ | {Permission.TASK_CREATE, Permission.TASK_CANCEL, Permission.TASK_RETRY}
 _MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE}
 
@@ -63,6 +61,4 @@ class Principal:
     def require(self, permission: Permission) -> None:
         """Raises Forbidden, naming the permission that is missing."""
         if permission not in self.permissions:
-            raise Forbidden(
-                f"This needs the permission {permission.value}; ask an owner or admin of the workspace."
-            )
+            raise Forbidden(f"This needs the permission {permission.value}; ask an owner or admin of the workspace.")

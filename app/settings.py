@@ -32,7 +32,7 @@ class SettingsError(AppError):
 class Settings(BaseSettings):
     """Field names are the variables' names in lower case; times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_file=".env")
 
     bizq_environment: Environment = Environment.PRODUCTION
     bizq_host: str = "127.0.0.1"
@@ -70,11 +70,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("bizq_token_key")
     @classmethod
@@ -101,6 +97,12 @@ class Settings(BaseSettings):
     @property
     def owner_database_url(self) -> str:
         return (self.database_owner_url or _required(self.database_url, "DATABASE_URL")).get_secret_value()
+
+    def require_service(self) -> None:
+        """Raises SettingsError for what an API process cannot do without."""
+        _required(self.database_url, "DATABASE_URL")
+        _required(self.redis_url, "REDIS_URL")
+        _required(self.bizq_token_key, "BIZQ_TOKEN_KEY")
 
     def provider_options(self) -> dict[str, str | None]:
         """What the provider adapters are built from; None or empty means not configured."""

@@ -13,7 +13,9 @@ from app.services.template.built_in import publish_built_in
 
 
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing: fail if models and migrations differ.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: fail if models and migrations differ.")
+    ] = False,
 ) -> None:
     """Create or upgrade the tables, as the owner (DATABASE_OWNER_URL, else DATABASE_URL)."""
     loaded = settings.load()
@@ -21,7 +23,7 @@ def migrate(
         try:
             revision.check()
         except CommandError as error:
-            raise typer.Exit(fail(f"{error}. Write a migration: make migration m=\"…\"")) from None
+            raise typer.Exit(fail(f'{error}. Write a migration: make migration m="…"')) from None
         err.print("models and migrations are in step")
         return
     revision.upgrade()

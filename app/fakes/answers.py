@@ -119,9 +119,7 @@ class _Generator:
         names += [name for name in required if name not in properties]
         result = {name: self.value(properties.get(name, extra), depth + 1) for name in names}
         # A map of free keys is asked for when only the values are described.
-        wanted = max(
-            schema.get("minProperties", 0), 1 if isinstance(extra, Mapping) and not properties else 0
-        )
+        wanted = max(schema.get("minProperties", 0), 1 if isinstance(extra, Mapping) and not properties else 0)
         while len(result) < wanted:
             key = self._new_key(result)
             result[key] = self.value(extra, depth + 1)
@@ -136,9 +134,7 @@ class _Generator:
         usual = len(fixed) if schema.get("items") is False else max(len(fixed), 2)
         most = schema.get("maxItems", usual)
         count = max(schema.get("minItems", 0), min(usual, most) if depth < _MAX_DEPTH else 0)
-        items = fixed[:most] + [
-            self.value(schema.get("items", True), depth + 1) for _ in range(count - len(fixed))
-        ]
+        items = fixed[:most] + [self.value(schema.get("items", True), depth + 1) for _ in range(count - len(fixed))]
         return _without_repeats(items) if schema.get("uniqueItems") else items
 
     def _string(self, schema: Mapping[str, Any]) -> str:

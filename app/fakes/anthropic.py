@@ -95,9 +95,7 @@ class AnthropicDialect:
     }
 
     def problem_in(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Problem | None:
-        return (
-            _unauthorized(headers) or _invalid(body, headers.get("anthropic-version")) or _open_schema(body)
-        )
+        return _unauthorized(headers) or _invalid(body, headers.get("anthropic-version")) or _open_schema(body)
 
     def error_body(self, problem: Problem, request_id: str) -> dict[str, Any]:
         return _error_body(problem, request_id)
@@ -168,9 +166,7 @@ def _invalid(body: Mapping[str, Any], version: str | None) -> Problem | None:
 
 
 def _open_schema(body: Mapping[str, Any]) -> Problem | None:
-    closed = [
-        schema.get("additionalProperties") is False for schema in object_schemas(_format(body).get("schema"))
-    ]
+    closed = [schema.get("additionalProperties") is False for schema in object_schemas(_format(body).get("schema"))]
     if all(closed):
         return None
     rule = "For 'object' type, 'additionalProperties' must be explicitly set to false"

@@ -86,9 +86,7 @@ class Endpoint:
         return self._dialect.problems.get(fault.kind)
 
 
-def _sent(
-    reply: Reply, call: Call, headers: Mapping[str, str], fault: Fault | None, *, streams: bool
-) -> EventStream:
+def _sent(reply: Reply, call: Call, headers: Mapping[str, str], fault: Fault | None, *, streams: bool) -> EventStream:
     cut = fault is not None and fault.kind is FaultKind.CUT
     delay = fault.delay if fault is not None and fault.kind is FaultKind.SLOW else 0.0
     if streams:

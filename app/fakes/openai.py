@@ -61,9 +61,7 @@ class _Completion:
         elif fault is not None and fault.kind is FaultKind.OVERLOADED_MIDSTREAM:
             yield _data(_error_body(OpenAIDialect.problems[FaultKind.OVERLOADED]))
 
-    def _chunk(
-        self, delta: Mapping[str, Any], *, finish_reason: str | None = None, text: str | None = None
-    ) -> Frame:
+    def _chunk(self, delta: Mapping[str, Any], *, finish_reason: str | None = None, text: str | None = None) -> Frame:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _data(self._frame([choice]) | ({"usage": None} if self.include_usage else {}), text)
 
@@ -97,11 +95,7 @@ class OpenAIDialect:
     def reply(self, body: Mapping[str, Any], request_id: str, call: Call, fault: Fault | None) -> _Completion:
         refused = fault is not None and fault.kind is FaultKind.REFUSAL
         counted = fault is None or fault.kind is not FaultKind.NO_USAGE
-        text = (
-            _REFUSAL
-            if refused
-            else answer(last_user_text(body["messages"]), _json_schema(body).get("schema"))
-        )
+        text = _REFUSAL if refused else answer(last_user_text(body["messages"]), _json_schema(body).get("schema"))
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         said = first_tokens(text, limit) if limit else text
         call.input_tokens = count_tokens(all_text(body["messages"]))

@@ -8,9 +8,7 @@ def text_of(content: object) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence):
-        return "\n".join(
-            str(part["text"]) for part in content if isinstance(part, Mapping) and "text" in part
-        )
+        return "\n".join(str(part["text"]) for part in content if isinstance(part, Mapping) and "text" in part)
     return ""
 
 

@@ -89,9 +89,7 @@ class GraphQLHTTP:
             if not message.get("more_body", False):
                 break
         if size > limit:
-            raise LimitExceeded(
-                f"The body is larger than {limit} bytes.", limit=limit, actual=size, path=("body",)
-            )
+            raise LimitExceeded(f"The body is larger than {limit} bytes.", limit=limit, actual=size, path=("body",))
         return b"".join(parts)
 
     async def _execute(self, request: dict[str, Any], context: Context, headers: Headers) -> Response:

@@ -25,9 +25,7 @@ from app.services.account import queries as accounts
 
 @strawberry.type
 class NodeQueries:
-    @strawberry.field(
-        description="Anything by its global id; null where there is no such thing in this workspace."
-    )
+    @strawberry.field(description="Anything by its global id; null where there is no such thing in this workspace.")
     async def node(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
     ) -> Node | None:
@@ -77,12 +75,8 @@ class _Kind:
 
 _KINDS = {
     ids.TASK: _Kind(Task, Permission.TASK_READ, lambda info, key: info.context.loaders.task.load(key)),
-    ids.WORKER: _Kind(
-        Worker, Permission.WORKER_READ, lambda info, key: info.context.loaders.worker.load(key)
-    ),
-    ids.TEMPLATE: _Kind(
-        Template, Permission.TEMPLATE_READ, lambda info, key: info.context.loaders.template.load(key)
-    ),
+    ids.WORKER: _Kind(Worker, Permission.WORKER_READ, lambda info, key: info.context.loaders.worker.load(key)),
+    ids.TEMPLATE: _Kind(Template, Permission.TEMPLATE_READ, lambda info, key: info.context.loaders.template.load(key)),
     ids.TEMPLATE_VERSION: _Kind(
         TemplateVersion,
         Permission.TEMPLATE_READ,

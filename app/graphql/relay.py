@@ -18,20 +18,14 @@ MAX_PAGE = 100
 
 First: TypeAlias = Annotated[
     int | None,
-    strawberry.argument(
-        description=f"How many from the start, at most {MAX_PAGE}; {DEFAULT_PAGE} by default."
-    ),
+    strawberry.argument(description=f"How many from the start, at most {MAX_PAGE}; {DEFAULT_PAGE} by default."),
 ]
-After: TypeAlias = Annotated[
-    str | None, strawberry.argument(description="Only what comes after this cursor.")
-]
+After: TypeAlias = Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")]
 Last: TypeAlias = Annotated[
     int | None,
     strawberry.argument(description=f"How many from the end, at most {MAX_PAGE}; not together with first."),
 ]
-Before: TypeAlias = Annotated[
-    str | None, strawberry.argument(description="Only what comes before this cursor.")
-]
+Before: TypeAlias = Annotated[str | None, strawberry.argument(description="Only what comes before this cursor.")]
 
 
 @strawberry.interface(description="Anything with a global id that node(id:) can fetch.")
@@ -43,9 +37,7 @@ class Node:
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more follows this page.")
     has_previous_page: bool = strawberry.field(description="Whether something comes before this page.")
-    start_cursor: str | None = strawberry.field(
-        description="Cursor of the first edge; null on an empty page."
-    )
+    start_cursor: str | None = strawberry.field(description="Cursor of the first edge; null on an empty page.")
     end_cursor: str | None = strawberry.field(description="Cursor of the last edge; null on an empty page.")
 
 
@@ -136,7 +128,5 @@ def _size(name: str, size: int | None) -> int:
     if size < 0:
         raise InvalidInput(f"{name} cannot be negative.", (name,))
     if size > MAX_PAGE:
-        raise LimitExceeded(
-            f"{name} is {size}; the limit is {MAX_PAGE}.", limit=MAX_PAGE, actual=size, path=(name,)
-        )
+        raise LimitExceeded(f"{name} is {size}; the limit is {MAX_PAGE}.", limit=MAX_PAGE, actual=size, path=(name,))
     return size

@@ -26,9 +26,7 @@ CACHED_DOCUMENTS = 1000
 
 
 class Schema(strawberry.Schema):
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Strawberry calls this for the errors of every answer, over HTTP and WebSocket."""
         context = execution_context.context if execution_context is not None else None
         for error in errors:

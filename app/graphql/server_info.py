@@ -21,16 +21,10 @@ class Limits:
     max_tasks_per_batch: int = strawberry.field(description="Most inputs of createTasks.")
     max_attempts: int = strawberry.field(description="Largest maxAttempts of a task.")
     max_tags: int = strawberry.field(description="Most tags of a task.")
-    running_tasks_per_workspace: int = strawberry.field(
-        description="Most tasks of a workspace that run at once."
-    )
+    running_tasks_per_workspace: int = strawberry.field(description="Most tasks of a workspace that run at once.")
     subscriptions_per_socket: int = strawberry.field(description="Most operations on one WebSocket at once.")
-    connection_init_seconds: int = strawberry.field(
-        description="Time for connection_init on a WebSocket, in seconds."
-    )
-    resume_window_hours: int = strawberry.field(
-        description="How long a taskEvents cursor can be resumed, in hours."
-    )
+    connection_init_seconds: int = strawberry.field(description="Time for connection_init on a WebSocket, in seconds.")
+    resume_window_hours: int = strawberry.field(description="How long a taskEvents cursor can be resumed, in hours.")
     access_token_seconds: int = strawberry.field(description="Life of an access token, in seconds.")
 
 
@@ -61,6 +55,4 @@ class ServerInfoQueries:
             resume_window_hours=int(RESUME_WINDOW.total_seconds() // 3600),
             access_token_seconds=settings.bizq_token_seconds,
         )
-        return ServerInfo(
-            version=version("bizq"), providers=list(info.context.resources.intake.models), limits=limits
-        )
+        return ServerInfo(version=version("bizq"), providers=list(info.context.resources.intake.models), limits=limits)

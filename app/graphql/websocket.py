@@ -51,9 +51,7 @@ class GraphQLWebSocket(GraphQL[Context, None]):
     async def get_context(self, request: object, response: object) -> Context:
         context = Context(self._resources, uuid.uuid4().hex, live=True)
         if isinstance(request, WebSocket):
-            context.handshake = Credentials(
-                request.headers.get("authorization"), request.headers.get("x-workspace-id")
-            )
+            context.handshake = Credentials(request.headers.get("authorization"), request.headers.get("x-workspace-id"))
         return context
 
     async def on_ws_connect(self, context: Context) -> Mapping[str, object]:

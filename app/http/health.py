@@ -40,6 +40,4 @@ class Readiness:
             if head != expected_head():
                 checks["migrations"] = f"at {head}, expected {expected_head()}: run `bizq migrate`"
         ready = checks["database"] == checks["migrations"] == "ok"
-        return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503
-        )
+        return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)

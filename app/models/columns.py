@@ -87,9 +87,7 @@ def text_array() -> Any:
 
 
 def integer(default: int) -> Any:
-    return Field(
-        default=default, sa_type=sa.Integer, sa_column_kwargs={"server_default": sa.text(str(default))}
-    )
+    return Field(default=default, sa_type=sa.Integer, sa_column_kwargs={"server_default": sa.text(str(default))})
 
 
 def micros() -> Any:

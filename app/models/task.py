@@ -54,16 +54,10 @@ class Task(SQLModel, table=True):
         sa.Index("idx_tasks_workspace", "workspace_id", "id"),
         sa.Index("idx_tasks_status", "workspace_id", "status", "id"),
         sa.Index("idx_tasks_created", "workspace_id", sa.text("created_at DESC")),
-        sa.Index(
-            "idx_tasks_input", "input", postgresql_using="gin", postgresql_ops={"input": "jsonb_path_ops"}
-        ),
-        sa.Index(
-            "idx_tasks_queue", "workspace_id", "priority", "id", postgresql_where=sa.text("status = 'QUEUED'")
-        ),
+        sa.Index("idx_tasks_input", "input", postgresql_using="gin", postgresql_ops={"input": "jsonb_path_ops"}),
+        sa.Index("idx_tasks_queue", "workspace_id", "priority", "id", postgresql_where=sa.text("status = 'QUEUED'")),
         sa.Index("idx_tasks_due", "run_at", postgresql_where=sa.text("status = 'SCHEDULED'")),
-        sa.Index(
-            "idx_tasks_expiry", "expires_at", postgresql_where=sa.text("status IN ('SCHEDULED', 'QUEUED')")
-        ),
+        sa.Index("idx_tasks_expiry", "expires_at", postgresql_where=sa.text("status IN ('SCHEDULED', 'QUEUED')")),
         sa.Index("idx_tasks_lease", "lease_until", postgresql_where=sa.text("status = 'RUNNING'")),
         sa.CheckConstraint("cost_micros >= 0", name="tasks_cost_not_negative"),
     )
@@ -80,9 +74,7 @@ class Task(SQLModel, table=True):
     created_by: UUID | None = columns.optional_reference("users.id")
     complexity: str = columns.varchar(20)
     cost_sensitive: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
-    priority: int = Field(
-        default=5, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": sa.text("5")}
-    )
+    priority: int = Field(default=5, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": sa.text("5")})
     progress: float | None = Field(default=None, sa_type=sa.Float, nullable=True)
     routing: dict[str, Any] | None = columns.optional_jsonb()
     cost_micros: int = columns.micros()

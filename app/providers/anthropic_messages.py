@@ -46,9 +46,7 @@ class AnthropicMessages:
 
     name = "anthropic"
 
-    def __init__(
-        self, *, api_key: str, base_url: str | None = None, timeouts: Timeouts | None = None
-    ) -> None:
+    def __init__(self, *, api_key: str, base_url: str | None = None, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
         self._client = AsyncAnthropic(
             api_key=api_key,

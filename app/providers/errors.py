@@ -108,9 +108,7 @@ _STATUS_OF_TYPE = {
 }
 
 
-def from_status(
-    provider: str, status: int, words: tuple[str, ...], headers: Mapping[str, str]
-) -> ProviderError:
+def from_status(provider: str, status: int, words: tuple[str, ...], headers: Mapping[str, str]) -> ProviderError:
     """The error behind an HTTP status. `words` are the vendor's error code and type, the more exact first."""
     kind = _BY_STATUS.get(status) or (
         _Kind("server_error", retryable=True) if status >= 500 else _Kind("bad_request", retryable=False)

@@ -72,8 +72,6 @@ def cost_micros(price: Price, usage: Usage) -> int:
     """Micro-credits, exact, rounded up once at the end."""
     cached = min(usage.cached_input_tokens, usage.input_tokens)
     exact = (
-        (usage.input_tokens - cached) * price.input
-        + cached * price.cached_input
-        + usage.output_tokens * price.output
+        (usage.input_tokens - cached) * price.input + cached * price.cached_input + usage.output_tokens * price.output
     )
     return -(-exact // _TOKENS_PER_PRICE)

@@ -48,6 +48,4 @@ class Announcer:
             try:
                 await loop.run_in_executor(self._thread, self._broker.enqueue, message)
             except (BrokerConnectionError, redis.RedisError) as error:
-                log.warning(
-                    "tasks not announced; workers will find them", tasks=tasks, reason=type(error).__name__
-                )
+                log.warning("tasks not announced; workers will find them", tasks=tasks, reason=type(error).__name__)

@@ -30,9 +30,7 @@ RoleType = described(
 class ApiKey(Node):
     name: str = strawberry.field(description="What the key is for.")
     prefix: str = strawberry.field(description="The first characters of the secret, to recognise it by.")
-    scopes: list[str] = strawberry.field(
-        description="The permissions of the key; empty means all that its role has."
-    )
+    scopes: list[str] = strawberry.field(description="The permissions of the key; empty means all that its role has.")
     last_used_at: datetime | None = strawberry.field(description="When it was last used, to about a minute.")
     revoked_at: datetime | None = strawberry.field(description="When it was revoked; null while it works.")
 
@@ -66,9 +64,7 @@ class AuthPayload:
     refresh_token: str | None = strawberry.field(
         default=None, description="For a new access token without a password; null where none was issued."
     )
-    expires_at: datetime | None = strawberry.field(
-        default=None, description="When the access token stops working."
-    )
+    expires_at: datetime | None = strawberry.field(default=None, description="When the access token stops working.")
     user: User | None = strawberry.field(default=None, description="Who signed in.")
     workspace: Workspace | None = strawberry.field(
         default=None,
@@ -77,6 +73,4 @@ class AuthPayload:
     mfa_challenge: str | None = strawberry.field(
         default=None, description="Set where a second factor is needed before a token is given."
     )
-    errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Why it did not work; else empty."
-    )
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")

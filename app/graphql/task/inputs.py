@@ -27,12 +27,8 @@ MAX_FILTER_BYTES = 16_384
 
 @strawberry.input(description="A task to create.")
 class CreateTaskInput:
-    type: str = strawberry.field(
-        description='What kind of work: "email.reply". A template of this slug is used.'
-    )
-    input: JSON = strawberry.field(
-        description="What it works on; checked against the template's JSON Schema."
-    )
+    type: str = strawberry.field(description='What kind of work: "email.reply". A template of this slug is used.')
+    input: JSON = strawberry.field(description="What it works on; checked against the template's JSON Schema.")
     template_id: strawberry.ID | None = strawberry.field(
         default=None, description="Use this template, whatever the type says."
     )
@@ -52,12 +48,8 @@ class CreateTaskInput:
     max_attempts: int | None = strawberry.field(
         default=None, description=f"1 to 10 tries; {DEFAULT_MAX_ATTEMPTS} by default."
     )
-    metadata: JSON | None = strawberry.field(
-        default=None, description="Your own data: an object of at most 16 KiB."
-    )
-    tags: list[str] | None = strawberry.field(
-        default=None, description="Your own labels: 20 of at most 50 characters."
-    )
+    metadata: JSON | None = strawberry.field(default=None, description="Your own data: an object of at most 16 KiB.")
+    tags: list[str] | None = strawberry.field(default=None, description="Your own labels: 20 of at most 50 characters.")
 
     def to_draft(self) -> TaskDraft:
         """Raises InvalidInput or NotFound naming the field."""

@@ -40,9 +40,7 @@ class TaskQueries:
         after: After = None,
         last: Last = None,
         before: Before = None,
-        filter: Annotated[
-            TaskFilterInput | None, strawberry.argument(description="Only tasks that fit.")
-        ] = None,
+        filter: Annotated[TaskFilterInput | None, strawberry.argument(description="Only tasks that fit.")] = None,
     ) -> TaskConnection:
         info.context.principal.require(Permission.TASK_READ)
         wanted = filter.to_filter() if filter is not None else queries.TaskFilter()

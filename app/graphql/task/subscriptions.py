@@ -32,9 +32,7 @@ class TaskSubscriptions:
             TaskFilterInput | None,
             strawberry.argument(description="For the workspace: only events of tasks that fit."),
         ] = None,
-        after: Annotated[
-            str | None, strawberry.argument(description="The cursor of the last event received.")
-        ] = None,
+        after: Annotated[str | None, strawberry.argument(description="The cursor of the last event received.")] = None,
     ) -> AsyncGenerator[TaskEvent, None]:
         resources = info.context.resources
         watcher = Watcher(resources.engine, resources.feed, info.context.principal)

@@ -36,9 +36,7 @@ _EVENT_KEY = number_key(queries.EVENT_COLUMNS.seq, "event")
 
 @strawberry.type(description="Why an attempt or a task failed.")
 class TaskError:
-    code: str = strawberry.field(
-        description="Stable word, such as rate_limited, output_invalid or worker_lost."
-    )
+    code: str = strawberry.field(description="Stable word, such as rate_limited, output_invalid or worker_lost.")
     message: str = strawberry.field(description="For people.")
     retryable: bool = strawberry.field(description="Whether trying again can help.")
 
@@ -75,9 +73,7 @@ class TaskAttempt:
     input_tokens: int | None = strawberry.field(description="Tokens read by the model.")
     output_tokens: int | None = strawberry.field(description="Tokens written by the model.")
     cost_micros: BigInt = strawberry.field(description="What it cost, in micro-credits.")
-    usage_estimated: bool = strawberry.field(
-        description="Whether the provider did not count and we estimated."
-    )
+    usage_estimated: bool = strawberry.field(description="Whether the provider did not count and we estimated.")
     started_at: datetime = strawberry.field(description="When it began.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
 
@@ -138,9 +134,7 @@ class Task(Node):
     tags: list[str] = strawberry.field(description="The creator's own labels.")
     version: int = strawberry.field(description="Rises with every change.")
     created_at: datetime = strawberry.field(description="When it was accepted.")
-    run_at: datetime | None = strawberry.field(
-        description="Not before this time: as scheduled, or the next attempt."
-    )
+    run_at: datetime | None = strawberry.field(description="Not before this time: as scheduled, or the next attempt.")
     started_at: datetime | None = strawberry.field(description="When the first attempt began.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
     cancel_requested_at: datetime | None = strawberry.field(description="When somebody asked to stop it.")
@@ -198,18 +192,14 @@ class Task(Node):
         row = await info.context.loaders.partial_output.load(self.row["id"])
         return row["output_text"] if row is not None else None
 
-    @strawberry.field(
-        description="1 for the task that this workspace's queue starts next; null unless due and queued."
-    )
+    @strawberry.field(description="1 for the task that this workspace's queue starts next; null unless due and queued.")
     async def queue_position(self, info: Info) -> int | None:
         if self.row["status"] != TaskStatus.QUEUED:
             return None
         row = await info.context.loaders.queue_position.load(self.row["id"])
         return row["position"] if row is not None else None
 
-    @strawberry.field(
-        description="When it cannot start earlier; null when it may start at any moment or has started."
-    )
+    @strawberry.field(description="When it cannot start earlier; null when it may start at any moment or has started.")
     def estimated_start_at(self) -> datetime | None:
         return self.run_at if self.status in (TaskStatus.SCHEDULED, TaskStatus.QUEUED) else None
 
@@ -235,18 +225,14 @@ class TaskEvent:
     cursor: str = strawberry.field(
         description="Pass it as after to taskEvents to resume, in any process, after any outage."
     )
-    seq: int = strawberry.field(
-        description="1, 2, 3 … per task, without a gap. A SNAPSHOT has that of the last event."
-    )
+    seq: int = strawberry.field(description="1, 2, 3 … per task, without a gap. A SNAPSHOT has that of the last event.")
     kind: TaskEventKindType = strawberry.field(description="What happened.")  # type: ignore[valid-type]
     at: datetime = strawberry.field(description="When.")
     task: Task = strawberry.field(
         description="The task as it stood right after. The opening event of a workspace's stream shows its newest "
         "task, or one with an all-zero id where there is none yet."
     )
-    data: JSON | None = strawberry.field(
-        description="What else belongs to it: attempt, error, reason, nextAttemptAt."
-    )
+    data: JSON | None = strawberry.field(description="What else belongs to it: attempt, error, reason, nextAttemptAt.")
     gap: bool = strawberry.field(description="True only on a SNAPSHOT sent because the cursor was too old.")
 
 
@@ -268,9 +254,7 @@ class TaskOutputChunk:
     attempt: int = strawberry.field(description="The attempt that writes it.")
     offset: int = strawberry.field(description="Where it begins in the attempt's text, in characters.")
     text: str = strawberry.field(description="The piece; empty when done.")
-    reset: bool = strawberry.field(
-        description="Forget what came before: another text begins with this piece."
-    )
+    reset: bool = strawberry.field(description="Forget what came before: another text begins with this piece.")
     done: bool = strawberry.field(description="The task has ended; nothing follows.")
 
 
@@ -301,20 +285,14 @@ class TaskConnection:
 
 @strawberry.type(description="What a mutation of a task gives.")
 class TaskPayload:
-    task: Task | None = strawberry.field(
-        default=None, description="The task after it; null where errors say why."
-    )
-    errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Why it did not work; else empty."
-    )
+    task: Task | None = strawberry.field(default=None, description="The task after it; null where errors say why.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
 
 
 @strawberry.type(description="What createTask gives.")
 class CreateTaskPayload:
     task: Task | None = strawberry.field(default=None, description="The task; null where errors say why.")
-    errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Why it did not work; else empty."
-    )
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
     replayed: bool = strawberry.field(
         default=False,
         description="Whether this is the answer to an earlier request with the same idempotency key.",

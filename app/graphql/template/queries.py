@@ -22,9 +22,7 @@ class TemplateQueries:
         info: Info,
         first: First = None,
         after: After = None,
-        search: Annotated[
-            str | None, strawberry.argument(description="Words of name or category, or a slug.")
-        ] = None,
+        search: Annotated[str | None, strawberry.argument(description="Words of name or category, or a slug.")] = None,
         category: Annotated[str | None, strawberry.argument(description="Only this category.")] = None,
     ) -> TemplateConnection:
         info.context.principal.require(Permission.TEMPLATE_READ)

@@ -17,9 +17,7 @@ from app.graphql.relay import Node, Page, PageInfo
 JSON = strawberry.scalars.JSON
 
 
-@strawberry.type(
-    description="What a template said at one time. A task keeps the version it was created with."
-)
+@strawberry.type(description="What a template said at one time. A task keeps the version it was created with.")
 class TemplateVersion(Node):
     template_id: strawberry.Private[UUID]
     number: int = strawberry.field(description="1, 2, 3 … per template.")
@@ -41,9 +39,7 @@ class TemplateVersion(Node):
         )
 
     @strawberry.field(description="The template it is a version of.")
-    async def template(
-        self, info: Info
-    ) -> Annotated["Template", strawberry.lazy("app.graphql.template.types")]:
+    async def template(self, info: Info) -> Annotated["Template", strawberry.lazy("app.graphql.template.types")]:
         row = await info.context.loaders.template.load(self.template_id)
         if row is None:
             raise NotFound("Template", ids.encode(ids.TEMPLATE, self.template_id))
@@ -105,27 +101,19 @@ class TemplateConnection:
     @classmethod
     def from_page(cls, page: Page) -> Self:
         nodes = [Template.from_row(row) for row in page.rows]
-        edges = [
-            TemplateEdge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)
-        ]
+        edges = [TemplateEdge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=page.info)
 
 
 @strawberry.type(description="What createTemplate gives.")
 class TemplatePayload:
-    template: Template | None = strawberry.field(
-        default=None, description="The template; null where errors say why."
-    )
-    errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Why it did not work; else empty."
-    )
+    template: Template | None = strawberry.field(default=None, description="The template; null where errors say why.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
 
 
 @strawberry.input(description="A template to create, with its first version.")
 class CreateTemplateInput:
-    slug: str = strawberry.field(
-        description='Words joined by dots, unique in the workspace: "invoice.check".'
-    )
+    slug: str = strawberry.field(description='Words joined by dots, unique in the workspace: "invoice.check".')
     name: str = strawberry.field(description="1 to 200 characters.")
     category: str = strawberry.field(default="general", description="1 to 100 characters.")
     description: str = strawberry.field(default="", description="At most 2,000 characters.")
@@ -133,9 +121,7 @@ class CreateTemplateInput:
         description="At most 32,000 characters. {{name}} stands for a part of the input; a line of three dashes "
         "parts system instructions from the question."
     )
-    input_schema: JSON | None = strawberry.field(
-        default=None, description="JSON Schema 2020-12 for the input."
-    )
+    input_schema: JSON | None = strawberry.field(default=None, description="JSON Schema 2020-12 for the input.")
     output_schema: JSON | None = strawberry.field(
         default=None,
         description="JSON Schema 2020-12 for the output: an object. Without it the output is {text}.",

@@ -64,20 +64,14 @@ class WorkerConnection:
     @classmethod
     def from_page(cls, page: Page) -> Self:
         nodes = [Worker.from_row(row) for row in page.rows]
-        edges = [
-            WorkerEdge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)
-        ]
+        edges = [WorkerEdge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=page.info)
 
 
 @strawberry.type(description="What createWorker gives.")
 class WorkerPayload:
-    worker: Worker | None = strawberry.field(
-        default=None, description="The worker; null where errors say why."
-    )
-    errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Why it did not work; else empty."
-    )
+    worker: Worker | None = strawberry.field(default=None, description="The worker; null where errors say why.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
 
 
 @strawberry.input(description="A worker to create.")

@@ -16,9 +16,7 @@ from app.graphql.scalars import BigInt
 from app.models.columns import MICROS_PER_CREDIT
 
 
-@strawberry.type(
-    description="A company: its tasks, workers, templates and credits, apart from everybody else's."
-)
+@strawberry.type(description="A company: its tasks, workers, templates and credits, apart from everybody else's.")
 class Workspace(Node):
     owner_id: strawberry.Private[UUID]
     name: str = strawberry.field(description="The name people see.")

@@ -80,9 +80,7 @@ class Authenticator:
         async with self._engine.connect() as connection:
             return list((await connection.execute(statement, values)).mappings())  # type: ignore[call-overload]
 
-    async def _cached(
-        self, key: bytes | UUID, load: Callable[[], Awaitable[list[RowMapping]]]
-    ) -> list[RowMapping]:
+    async def _cached(self, key: bytes | UUID, load: Callable[[], Awaitable[list[RowMapping]]]) -> list[RowMapping]:
         found = self._cache.get(key)
         if found is not None and found[0] > time.monotonic():
             return found[1]

@@ -65,9 +65,7 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount
             )
         )
         await uow.session.execute(
-            insert(Membership).values(
-                workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER
-            )
+            insert(Membership).values(workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER)
         )
     return account
 

@@ -75,9 +75,7 @@ async def fail(
 ) -> bool:
     """Queue the task for another try where one is left and could help, else end it as FAILED."""
     task_id, number = task["id"], task["attempt"]
-    left = attempts_left(
-        attempt=number, attempts_before=task["attempts_before"], max_attempts=task["max_attempts"]
-    )
+    left = attempts_left(attempt=number, attempts_before=task["attempts_before"], max_attempts=task["max_attempts"])
     spent: dict[str, Any] = {"cost_micros": _TASK.c.cost_micros + cost.micros} if cost else {}
     if failure.retryable and left:
         tries = number - task["attempts_before"]
@@ -91,9 +89,7 @@ async def fail(
     else:
         data = {"attempt": number, "error": failure.as_json()}
         values = {**spent, "finished_at": uow.now, "lease_until": None, "error": failure.as_json()}
-        after = await transition.apply(
-            uow, task_id, TaskEventKind.FAILED, data=data, values=values, attempt=number
-        )
+        after = await transition.apply(uow, task_id, TaskEventKind.FAILED, data=data, values=values, attempt=number)
     if after is not None:
         await _close(uow, task_id, number, TaskStatus.FAILED, text=text, cost=cost, failure=failure)
     return after is not None

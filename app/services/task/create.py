@@ -40,9 +40,7 @@ async def create_task(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> RowM
     return created
 
 
-async def create_tasks(
-    uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Intake
-) -> list[RowMapping | AppError]:
+async def create_tasks(uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Intake) -> list[RowMapping | AppError]:
     """For each draft its task or its own error, in order: a wrong one does not hold up the others."""
     uow.principal.require(Permission.TASK_CREATE)
     prepared: list[dict[str, Any] | AppError] = []

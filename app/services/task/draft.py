@@ -90,9 +90,7 @@ def _check_type(value: str) -> None:
             path=("type",),
         )
     if not TYPE_PATTERN.fullmatch(value):
-        raise InvalidInput(
-            'type is words of letters, digits, "-" and "_" joined by dots: "email.reply".', ("type",)
-        )
+        raise InvalidInput('type is words of letters, digits, "-" and "_" joined by dots: "email.reply".', ("type",))
 
 
 def _check_times(draft: TaskDraft, now: datetime) -> None:

@@ -68,10 +68,7 @@ def count(wanted: TaskFilter) -> Select[Any]:
 
 def newest() -> Select[Any]:
     return (
-        select(*COLUMNS)
-        .where(COLUMNS.workspace_id == func.current_workspace_id())
-        .order_by(COLUMNS.id.desc())
-        .limit(1)
+        select(*COLUMNS).where(COLUMNS.workspace_id == func.current_workspace_id()).order_by(COLUMNS.id.desc()).limit(1)
     )
 
 
@@ -102,9 +99,7 @@ def queue_positions(tasks: Collection[UUID]) -> Select[Any]:
             COLUMNS.id,
             func.row_number().over(order_by=(COLUMNS.priority, COLUMNS.id)).label("position"),
         )
-        .where(
-            COLUMNS.status == TaskStatus.QUEUED, or_(COLUMNS.run_at.is_(None), COLUMNS.run_at <= func.now())
-        )
+        .where(COLUMNS.status == TaskStatus.QUEUED, or_(COLUMNS.run_at.is_(None), COLUMNS.run_at <= func.now()))
         .where(COLUMNS.workspace_id == func.current_workspace_id())
         .subquery()
     )

@@ -77,9 +77,7 @@ class Meter:
     def cost(self) -> attempt.Cost:
         usage = self._usage
         micros = cost_micros(self._price, usage)
-        return attempt.Cost(
-            usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, micros, self._estimated
-        )
+        return attempt.Cost(usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, micros, self._estimated)
 
 
 class Work(NamedTuple):
@@ -116,16 +114,12 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
     except Exception:
         # A bug of ours must end this attempt and no other. What is logged has no input in it.
         log.exception("attempt broke", task_id=str(task_id), attempt=number)
-        failure = attempt.Failure(
-            "internal", "The service failed while it worked on this task.", retryable=True
-        )
+        failure = attempt.Failure("internal", "The service failed while it worked on this task.", retryable=True)
     control.recording = True
     await writer.close()
     async with tools.unit_of_work(principal) as uow:
         if failure is None:
-            held = await attempt.succeed(
-                uow, task_id, number, output=output, text=writer.text, cost=meter.cost()
-            )
+            held = await attempt.succeed(uow, task_id, number, output=output, text=writer.text, cost=meter.cost())
         else:
             held = await attempt.fail(uow, task, failure, text=writer.text, cost=meter.cost())
     await writer.end()

@@ -51,9 +51,7 @@ def parse_output(text: str, schema: Mapping[str, Any] | None) -> Any:
     return value
 
 
-def repair_messages(
-    request_user: str, bad_text: str, problem: str
-) -> list[tuple[Literal["user", "assistant"], str]]:
+def repair_messages(request_user: str, bad_text: str, problem: str) -> list[tuple[Literal["user", "assistant"], str]]:
     """The turns that ask for the answer again: the request, the answer, what is wrong with it.
 
     Vendors refuse an empty turn, so an empty answer is left out and the two user turns become one.

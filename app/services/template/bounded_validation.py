@@ -50,9 +50,7 @@ def _spend(steps: int) -> None:
     _steps_left.set(left)
 
 
-def _matches(
-    validator: Validator, pattern: str, instance: object, schema: object
-) -> Iterator[ValidationError]:
+def _matches(validator: Validator, pattern: str, instance: object, schema: object) -> Iterator[ValidationError]:
     if isinstance(instance, str) and not compiled_pattern(pattern).search(instance, _spend):
         yield ValidationError("does not match")
 

@@ -74,9 +74,7 @@ async def create_template(uow: UnitOfWork, draft: TemplateDraft) -> RowMapping:
 
 def _check(draft: TemplateDraft) -> None:
     if len(draft.slug) > MAX_TYPE_LENGTH or not TYPE_PATTERN.fullmatch(draft.slug):
-        raise InvalidInput(
-            'slug is words of letters, digits, "-" and "_" joined by dots: "email.reply".', ("slug",)
-        )
+        raise InvalidInput('slug is words of letters, digits, "-" and "_" joined by dots: "email.reply".', ("slug",))
     _text("name", draft.name.strip(), 1, MAX_NAME_LENGTH)
     _text("category", draft.category.strip(), 1, MAX_CATEGORY_LENGTH)
     _text("description", draft.description, 0, MAX_DESCRIPTION_LENGTH)

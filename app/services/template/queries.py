@@ -37,9 +37,7 @@ def matching(search: str | None, category: str | None) -> list[ColumnElement[boo
     conditions: list[ColumnElement[bool]] = []
     if search:
         words = func.to_tsvector("english", COLUMNS.name + " " + COLUMNS.category)
-        conditions.append(
-            words.op("@@")(func.websearch_to_tsquery("english", search)) | (COLUMNS.slug == search)
-        )
+        conditions.append(words.op("@@")(func.websearch_to_tsquery("english", search)) | (COLUMNS.slug == search))
     if category:
         conditions.append(COLUMNS.category == literal(category))
     return conditions

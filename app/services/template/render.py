@@ -95,9 +95,7 @@ def _parse(text: str) -> tuple[list[_Tag], str]:
         if tag.sign == "#":
             open_blocks.append(tag.name)
         elif tag.sign == "/" and (not open_blocks or open_blocks.pop() != tag.name):
-            raise InvalidInput(
-                f"prompt ends a block with {{{{/{tag.name}}}}} that is not open there.", ("prompt",)
-            )
+            raise InvalidInput(f"prompt ends a block with {{{{/{tag.name}}}}} that is not open there.", ("prompt",))
         tags.append(tag)
         at = match.end()
     if open_blocks:
@@ -109,9 +107,7 @@ def _plain(text: str) -> str:
     malformed = _MALFORMED.search(text)
     if malformed:
         excerpt = text[malformed.start() : malformed.start() + 40]
-        raise InvalidInput(
-            f"prompt has malformed braces at “{excerpt}”: a variable is {{{{name}}}}.", ("prompt",)
-        )
+        raise InvalidInput(f"prompt has malformed braces at “{excerpt}”: a variable is {{{{name}}}}.", ("prompt",))
     return text
 
 

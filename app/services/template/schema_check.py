@@ -61,9 +61,7 @@ def check_input(schema: Mapping[str, Any], value: Any, path: tuple[str, ...] = (
         raise InvalidInput(error.message, path) from None
     if problem is not None:
         where = (*path, *problem.path)
-        raise InvalidInput(
-            shortened(f"{shortened('.'.join(where), _LONGEST_PATH)} {problem.expected}."), where
-        )
+        raise InvalidInput(shortened(f"{shortened('.'.join(where), _LONGEST_PATH)} {problem.expected}."), where)
 
 
 def find_problem(schema: Mapping[str, Any], value: Any) -> Problem | None:

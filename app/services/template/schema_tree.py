@@ -49,9 +49,7 @@ def check_references(parts: Mapping[Place, Part]) -> None:
         raise InvalidInput(f"The schema unfolds into more than {MAX_UNFOLDED_SCHEMAS} schemas.")
 
 
-def _unfold(
-    place: Place, parts: Mapping[Place, Part], above: tuple[Place, ...], sizes: dict[Place, int]
-) -> None:
+def _unfold(place: Place, parts: Mapping[Place, Part], above: tuple[Place, ...], sizes: dict[Place, int]) -> None:
     """Counts the schemas at `place` with all its references written out, into `sizes`."""
     if place in above:
         raise InvalidInput("The schema refers back to itself; recursive schemas are not supported.", place)

@@ -65,9 +65,7 @@ def _check(draft: WorkerDraft) -> None:
             _text(name, word, 1, MAX_WORD_LENGTH, str(index))
     if draft.kind is WorkerKind.AI:
         if draft.provider not in DEFAULT_MODELS:
-            raise InvalidInput(
-                f"provider of an AI worker is one of {', '.join(DEFAULT_MODELS)}.", ("provider",)
-            )
+            raise InvalidInput(f"provider of an AI worker is one of {', '.join(DEFAULT_MODELS)}.", ("provider",))
         check_parameters(draft.parameters, "parameters")
     elif draft.provider or draft.model or draft.parameters:
         raise InvalidInput("Only an AI worker has provider, model and parameters.", ("provider",))

@@ -41,6 +41,19 @@ async def test_wake_between_listen_and_wait_is_kept_and_used_up_by_one_wait(hub,
         assert time.monotonic() - began >= 0.09
 
 
+async def test_listen_begins_only_when_redis_has_acknowledged(hub, redis_server):
+    async def listen():
+        async with hub.listen("a"):
+            pass
+
+    redis_server.freeze()
+    listening = asyncio.create_task(listen())
+    done, _ = await asyncio.wait([listening], timeout=0.2)
+    assert not done
+    redis_server.thaw()
+    await asyncio.wait_for(listening, 1)
+
+
 async def test_wakes_reach_only_their_channel_and_every_process(hub, redis_server):
     other = Hub(redis_server.url)
     await other.start()

@@ -86,10 +86,10 @@ async def test_row_hidden_behind_an_older_transaction_comes_long_before_the_poll
     log.horizon = 5
     async with feed.subscribe("a") as subscription:
         rows = log.append("a", 1, xid=7)
-        await settled(lambda: bool(log.reads))
+        await settled(lambda: len(log.reads) == 1)
         log.reads.clear()
         hub.wake("events:a")
-        await settled(lambda: bool(log.reads))
+        await settled(lambda: len(log.reads) == 3)
         log.horizon = 8
 
         async with asyncio.timeout(0.5):

@@ -1,10 +1,8 @@
-"""`bizq api` and `bizq worker`: one process of either role, against DATABASE_URL and REDIS_URL."""
+"""`bizq api`: one API process, against DATABASE_URL and REDIS_URL."""
 
 import uvicorn
 
 from app import settings
-from app.actors import process
-from app.log import configure
 
 SHUTDOWN_SECONDS = 30
 
@@ -12,7 +10,8 @@ SHUTDOWN_SECONDS = 30
 def api() -> None:
     """Serve GraphQL on BIZQ_HOST:BIZQ_PORT. Run as many of these as you like."""
     loaded = settings.load()
-    _ = (loaded.app_database_url, loaded.redis, loaded.token_key)
+    # uvicorn would show a missing setting as a stack trace.
+    loaded.require_service()
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -30,9 +29,3 @@ def api() -> None:
         log_config=None,
     )
 
-
-def worker() -> None:
-    """Do tasks: claim what is due, call the models, record results. Run as many of these as you like."""
-    loaded = settings.load()
-    configure(loaded)
-    process.serve(loaded)

