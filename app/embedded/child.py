@@ -3,13 +3,15 @@
 import contextlib
 import ctypes
 import json
+import pwd
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -41,7 +43,7 @@ class Child:
             self.process = subprocess.Popen(  # noqa: S603  our own commands
                 list(command.argv),
                 env=dict(command.env) if command.env is not None else None,
-                user=command.user,
+                **as_user(command.user),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -80,21 +82,12 @@ class Child:
         self._record.unlink(missing_ok=True)
 
 
-@dataclass(slots=True)
-class Children:
-    """Started in order, stopped in the opposite one."""
-
-    run_dir: Path
-    started: list[Child] = field(default_factory=list)
-
-    def start(self, command: Command) -> Child:
-        child = Child(command, self.run_dir)
-        self.started.append(child)
-        return child
-
-    def stop(self) -> None:
-        while self.started:
-            self.started.pop().stop()
+def as_user(name: str | None) -> dict[str, Any]:
+    """Arguments of subprocess for another user with that user's group and no others; none for our own."""
+    if name is None:
+        return {}
+    account = pwd.getpwnam(name)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def end_leftovers(run_dir: Path) -> list[str]:

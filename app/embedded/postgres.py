@@ -9,7 +9,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from app.embedded.child import Child, Command, wait_until
+from app.embedded.child import Child, Command, as_user, wait_until
 from app.embedded.data_dir import EmbeddedError, Secrets
 from app.embedded.port import LOOPBACK, free_port
 
@@ -98,7 +98,7 @@ class EmbeddedPostgres:
         argv = [str(binaries() / "initdb"), "-D", str(fresh), "-U", "postgres", "--auth=scram-sha-256"]
         argv += ["--encoding=UTF8", "--locale=C.UTF-8", f"--pwfile={password_file}"]
         argv += ["--no-sync"] if self._ephemeral else []
-        result = subprocess.run(argv, user=self._user, capture_output=True, text=True, cwd="/", check=False)  # noqa: S603
+        result = subprocess.run(argv, **as_user(self._user), capture_output=True, text=True, cwd="/", check=False)  # noqa: S603
         password_file.unlink()
         if result.returncode:
             raise EmbeddedError(f"PostgreSQL could not be set up in {self._folder}: {_last_line(result.stderr)}")

@@ -7,7 +7,7 @@ from typing import Any
 import redis
 import structlog
 from dramatiq import Broker, Message
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 
 from app.queue.jobs import QUEUE, RUN_TASKS
 
