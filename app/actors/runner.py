@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import RowMapping
@@ -106,10 +107,10 @@ class Runner:
         for row in rows:
             job = Job(self._tools, row)
             self._jobs[job.held] = job
-            job.task.add_done_callback(lambda _, held=job.held: self._ended(held))
+            job.task.add_done_callback(partial(self._ended, job.held))
         return len(rows)
 
-    def _ended(self, held: Held) -> None:
+    def _ended(self, held: Held, _: asyncio.Task[None]) -> None:
         job = self._jobs.pop(held)
         if not job.task.cancelled() and (error := job.task.exception()) is not None:
             # Recording failed: the lease runs out and the task is tried again.

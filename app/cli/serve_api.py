@@ -28,4 +28,3 @@ def api() -> None:
         access_log=False,
         log_config=None,
     )
-

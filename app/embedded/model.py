@@ -40,7 +40,7 @@ class EmbeddedModel:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/health", timeout=1) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/health", timeout=1) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

@@ -105,7 +105,7 @@ class EmbeddedPostgres:
         fresh.rename(self._folder)
 
     def _create_roles(self) -> None:
-        exists = self._psql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
+        exists = self._psql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")  # noqa: S608
         if exists.stdout.strip():
             return
         self._must("postgres", f"CREATE ROLE {OWNER} LOGIN NOSUPERUSER CREATEROLE PASSWORD '{self._passwords[OWNER]}'")

@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 import structlog
-
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send

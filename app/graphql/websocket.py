@@ -54,7 +54,7 @@ class GraphQLWebSocket(GraphQL[Context, None]):
             context.handshake = Credentials(request.headers.get("authorization"), request.headers.get("x-workspace-id"))
         return context
 
-    async def on_ws_connect(self, context: Context) -> Mapping[str, object]:
+    async def on_ws_connect(self, context: Context) -> dict[str, object]:
         params = context.connection_params or {}
         authorization = _text(params, "authorization", "Authorization") or context.handshake.authorization
         workspace = _text(params, "workspaceId", "X-Workspace-Id") or context.handshake.workspace

@@ -20,7 +20,7 @@ class ApiKey(SQLModel, table=True):
     prefix: str = columns.varchar(20)
     secret_hash: bytes = Field(sa_type=sa.LargeBinary, unique=True)
     role: str = columns.varchar(20)
-    scopes: list[str] | None = Field(default=None, sa_type=pg.ARRAY(sa.Text), nullable=True)  # type: ignore[call-overload]
+    scopes: list[str] | None = Field(default=None, sa_type=pg.ARRAY(sa.Text), nullable=True)
     expires_at: datetime | None = columns.optional_timestamp()
     last_used_at: datetime | None = columns.optional_timestamp()
     revoked_at: datetime | None = columns.optional_timestamp()

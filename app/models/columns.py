@@ -38,23 +38,23 @@ def optional_reference(target: str) -> Any:
 
 
 def varchar(length: int) -> Any:
-    return Field(sa_type=sa.String(length))  # type: ignore[call-overload]
+    return Field(sa_type=sa.String(length))
 
 
 def unique_varchar(length: int) -> Any:
-    return Field(sa_type=sa.String(length), unique=True)  # type: ignore[call-overload]
+    return Field(sa_type=sa.String(length), unique=True)
 
 
 def optional_varchar(length: int) -> Any:
-    return Field(default=None, sa_type=sa.String(length), nullable=True)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=sa.String(length), nullable=True)
 
 
 def timestamp() -> Any:
-    return Field(sa_type=sa.DateTime(timezone=True), sa_column_kwargs={"server_default": sa.func.now()})  # type: ignore[call-overload]
+    return Field(sa_type=sa.DateTime(timezone=True), sa_column_kwargs={"server_default": sa.func.now()})
 
 
 def optional_timestamp() -> Any:
-    return Field(default=None, sa_type=sa.DateTime(timezone=True), nullable=True)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=sa.DateTime(timezone=True), nullable=True)
 
 
 def jsonb() -> Any:
@@ -75,13 +75,13 @@ def required_jsonb() -> Any:
 
 
 def optional_jsonb() -> Any:
-    return Field(default=None, sa_type=pg.JSONB(none_as_null=True), nullable=True)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=pg.JSONB(none_as_null=True), nullable=True)
 
 
 def text_array() -> Any:
     return Field(
         default_factory=list,
-        sa_type=pg.ARRAY(sa.Text),  # type: ignore[call-overload]
+        sa_type=pg.ARRAY(sa.Text),
         sa_column_kwargs={"server_default": sa.text("'{}'")},
     )
 

@@ -14,7 +14,7 @@ _SOCKET_TIMEOUT_SECONDS = 5
 def create_broker(redis_url: str) -> RedisBroker:
     """A broker without Dramatiq's retries, time limits and results: the task row has its own."""
     middleware: list[Middleware] = [AsyncIO()]
-    broker = RedisBroker(
+    broker = RedisBroker(  # type: ignore[no-untyped-call]
         url=redis_url,
         middleware=middleware,
         namespace="bizq",

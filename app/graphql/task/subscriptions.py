@@ -11,7 +11,7 @@ from app.errors import InvalidInput
 from app.graphql.context import Info
 from app.graphql.task.blank import blank_task
 from app.graphql.task.inputs import TaskFilterInput, decode_id, require_id
-from app.graphql.task.types import Task, TaskEvent, TaskOutputChunk
+from app.graphql.task.types import JSON, Task, TaskEvent, TaskOutputChunk
 from app.principal import Permission
 from app.services.task.follow_output import follow_output
 from app.services.task.queries import TaskFilter
@@ -81,6 +81,6 @@ def _event(seen: Seen) -> TaskEvent:
         kind=seen.kind,
         at=seen.cursor.at,
         task=Task.from_row(seen.task) if seen.task is not None else blank_task(seen.cursor.at),
-        data=seen.data,
+        data=JSON(seen.data),
         gap=seen.gap,
     )

@@ -1,8 +1,7 @@
 """A task as clients see it. Scalars are copied from columns; edges go through loaders."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 import strawberry
@@ -30,6 +29,8 @@ from app.services.task.log import LoggedEvent
 from app.services.task.watch import as_of
 
 JSON = strawberry.scalars.JSON
+# As read from the table, or as it stood at an event.
+Columns: TypeAlias = RowMapping | dict[str, Any]
 _ATTEMPT_KEY = number_key(queries.ATTEMPT_COLUMNS.number, "attempt")
 _EVENT_KEY = number_key(queries.EVENT_COLUMNS.seq, "event")
 
@@ -114,7 +115,7 @@ class TaskAttemptConnection:
 
 @strawberry.type(description="A piece of work: what goes in, who does it, what came out.")
 class Task(Node):
-    row: strawberry.Private[Mapping[str, Any]]
+    row: strawberry.Private[Columns]
     type: str = strawberry.field(description='What kind of work, such as "email.reply".')
     status: TaskStatusType = strawberry.field(description="Where it stands.")  # type: ignore[valid-type]
     input: JSON = strawberry.field(description="What it works on.")
@@ -140,7 +141,7 @@ class Task(Node):
     cancel_requested_at: datetime | None = strawberry.field(description="When somebody asked to stop it.")
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Columns) -> Self:
         return cls(
             row=row,
             id=strawberry.ID(ids.encode(ids.TASK, row["id"])),
@@ -322,6 +323,6 @@ def _event_of(task: Task, event: LoggedEvent) -> TaskEvent:
         kind=TaskEventKind(event.kind),
         at=event.at,
         task=Task.from_row(as_of(task.row, event)),
-        data=event.data,
+        data=JSON(event.data),
         gap=False,
     )

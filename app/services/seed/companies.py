@@ -13,11 +13,69 @@ from app.services.account.api_keys import NewKey, generate
 from app.services.seed.identity import BEGINNING, chance, row_id
 
 _CREDIT = 1_000_000
-_NAMES = ("Alder", "Birch", "Cobalt", "Dune", "Ember", "Fjord", "Granite", "Harbor", "Indigo", "Juniper", "Kestrel", "Lumen")
-_TRADES = ("Outfitters", "Foods", "Logistics", "Dental", "Books", "Insurance", "Bikes", "Travel", "Software", "Clinics", "Energy")
-_FIRST = ("Aisha", "Bruno", "Carla", "Daniel", "Eva", "Felix", "Gita", "Hugo", "Ines", "Jamal", "Kira", "Liam", "Mina", "Noah")
-_LAST = ("Adler", "Brandt", "Costa", "Dahl", "Evans", "Fischer", "Garcia", "Huang", "Ito", "Jansen", "Khan", "Lopez", "Meyer")
-_JOBS = (("Support desk", "support", "refunds"), ("Copy editor", "writing", "english"), ("Back office", "invoices", "data entry"))
+_NAMES = (
+    "Alder",
+    "Birch",
+    "Cobalt",
+    "Dune",
+    "Ember",
+    "Fjord",
+    "Granite",
+    "Harbor",
+    "Indigo",
+    "Juniper",
+    "Kestrel",
+    "Lumen",
+)
+_TRADES = (
+    "Outfitters",
+    "Foods",
+    "Logistics",
+    "Dental",
+    "Books",
+    "Insurance",
+    "Bikes",
+    "Travel",
+    "Software",
+    "Clinics",
+    "Energy",
+)
+_FIRST = (
+    "Aisha",
+    "Bruno",
+    "Carla",
+    "Daniel",
+    "Eva",
+    "Felix",
+    "Gita",
+    "Hugo",
+    "Ines",
+    "Jamal",
+    "Kira",
+    "Liam",
+    "Mina",
+    "Noah",
+)
+_LAST = (
+    "Adler",
+    "Brandt",
+    "Costa",
+    "Dahl",
+    "Evans",
+    "Fischer",
+    "Garcia",
+    "Huang",
+    "Ito",
+    "Jansen",
+    "Khan",
+    "Lopez",
+    "Meyer",
+)
+_JOBS = (
+    ("Support desk", "support", "refunds"),
+    ("Copy editor", "writing", "english"),
+    ("Back office", "invoices", "data entry"),
+)
 _MODELS = (("openai", "Fast writer"), ("anthropic", "Careful writer"), ("local", "House model"))  # fmt: skip
 
 
@@ -102,15 +160,27 @@ def _workers(counters: _Counters, workspace_id: UUID, founded: datetime) -> list
     common = {"workspace_id": workspace_id, "created_at": founded}
     models = [
         {
-            **common, "id": counters.id("workers", founded), "name": name, "kind": WorkerKind.AI, "provider": provider,
-            "model": DEFAULT_MODELS[provider], "capabilities": ["text"], "skills": [],
+            **common,
+            "id": counters.id("workers", founded),
+            "name": name,
+            "kind": WorkerKind.AI,
+            "provider": provider,
+            "model": DEFAULT_MODELS[provider],
+            "capabilities": ["text"],
+            "skills": [],
         }  # fmt: skip
         for provider, name in _MODELS
     ]
     people = [
         {
-            **common, "id": counters.id("workers", founded), "name": name, "kind": WorkerKind.HUMAN, "provider": None,
-            "model": None, "capabilities": ["text"], "skills": skills,
+            **common,
+            "id": counters.id("workers", founded),
+            "name": name,
+            "kind": WorkerKind.HUMAN,
+            "provider": None,
+            "model": None,
+            "capabilities": ["text"],
+            "skills": skills,
         }  # fmt: skip
         for name, *skills in _JOBS
     ]

@@ -126,7 +126,9 @@ class Story:
         event = EventRow(self.task_id, seq, self._workspace_id, kind, self.status, self.attempt, data, self.now)
         self.events.append(event)
 
-    def _close(self, status: TaskStatus, *, text: str = "", usage: Usage | None = None, error: str | None = None) -> None:
+    def _close(
+        self, status: TaskStatus, *, text: str = "", usage: Usage | None = None, error: str | None = None
+    ) -> None:
         used = usage or Usage(0, 0, 0)
         self.attempts.append(
             AttemptRow(

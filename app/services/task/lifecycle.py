@@ -57,6 +57,6 @@ def retry_delay(tries: int, *, retry_after: float | None, random: Callable[[], f
 
     A vendor that said when to come back is believed; coming earlier would only be refused again.
     """
-    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** max(0, tries - 1))
+    ceiling = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** max(0, tries - 1))
     jittered = ceiling * random()
     return jittered if retry_after is None else max(jittered, min(retry_after, BACKOFF_CAP_SECONDS))

@@ -134,7 +134,7 @@ def matching(wanted: TaskFilter) -> list[ColumnElement[bool]]:
 async def get_for_update(session: AsyncSession, task_id: UUID) -> RowMapping:
     """The task's columns, its row locked until the end of the transaction. Raises NotFound."""
     statement = by_ids([task_id]).with_for_update()
-    row = (await session.execute(statement)).mappings().one_or_none()
+    row: RowMapping | None = (await session.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotFound("Task", ids.encode(ids.TASK, task_id))
     return row

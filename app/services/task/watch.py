@@ -132,7 +132,7 @@ class Watcher:
         return Seen(event.cursor, event.position.seq, event.kind, event.data, as_of(task, event))
 
 
-def as_of(task: RowMapping, event: LoggedEvent) -> dict[str, Any]:
+def as_of(task: RowMapping | dict[str, Any], event: LoggedEvent) -> dict[str, Any]:
     """The task as it stood right after the event. What came later is taken back; the rest never changes."""
     if task["event_seq"] == event.position.seq:
         return dict(task)

@@ -32,7 +32,7 @@ class TemplateDraft:
     prompt: str
     input_schema: Any = None
     output_schema: Any = None
-    config: dict[str, Any] = field(default_factory=dict)
+    config: Any = field(default_factory=dict)
 
 
 async def create_template(uow: UnitOfWork, draft: TemplateDraft) -> RowMapping:

@@ -27,7 +27,7 @@ def latest_versions(templates: Collection[UUID]) -> Select[Any]:
     latest = COLUMNS.latest_version == VERSION_COLUMNS.number
     return (
         select(*VERSION_COLUMNS)
-        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)  # type: ignore[arg-type]
+        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)
         .where(COLUMNS.id.in_(templates))
     )
 
@@ -50,7 +50,7 @@ async def version_for(session: AsyncSession, *, template_id: UUID | None, slug: 
     chosen = COLUMNS.id == template_id if template_id else COLUMNS.slug == slug
     statement = (
         select(*VERSION_COLUMNS)
-        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)  # type: ignore[arg-type]
+        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)
         .where(chosen)
         .order_by(COLUMNS.workspace_id.nulls_last())
         .limit(1)

@@ -30,7 +30,7 @@ class WorkerDraft:
     provider: str | None = None
     model: str | None = None
     system_prompt: str | None = None
-    parameters: dict[str, Any] = dataclasses.field(default_factory=dict)
+    parameters: Any = dataclasses.field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
 

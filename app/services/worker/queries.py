@@ -20,7 +20,7 @@ def by_ids(workers: Collection[UUID]) -> Select[Any]:
 
 async def get(session: AsyncSession, worker_id: UUID) -> Row[Any]:
     """The worker's columns. Raises NotFound, also for another workspace's."""
-    row = (await session.execute(by_ids([worker_id]))).one_or_none()
+    row: Row[Any] | None = (await session.execute(by_ids([worker_id]))).one_or_none()
     if row is None:
         raise NotFound("Worker", ids.encode(ids.WORKER, worker_id), ("workerId",))
     return row
