@@ -10,6 +10,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import FieldExtension
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
 
 from app.errors import AppError, ErrorCode, Forbidden, LimitExceeded, NotFound, Unauthenticated
 from app.graphql.enums import described
@@ -94,7 +95,9 @@ class PayloadErrors(FieldExtension):
             raise
         except AppError as error:
             payload: Any = self._field.type
-            return payload(errors=[user_error(error, self._prefix)])
+            beside = {to_camel_case(name) for name in arguments} - set(self._prefix)
+            prefix = () if error.path[:1] and error.path[0] in beside else self._prefix
+            return payload(errors=[user_error(error, prefix)])
 
 
 def publish(error: GraphQLError, request_id: str) -> None:

@@ -1,6 +1,7 @@
 """The tables, one file each. Importing this package registers all of them with SQLModel's metadata."""
 
 from app.models.api_key import ApiKey
+from app.models.idempotency_key import IdempotencyKey
 from app.models.membership import Membership
 from app.models.task import Task, TaskComplexity, TaskStatus, TaskWaitReason, TimeoutPolicy
 from app.models.task_attempt import TaskAttempt
@@ -13,6 +14,7 @@ from app.models.workspace import Workspace
 
 __all__ = [
     "ApiKey",
+    "IdempotencyKey",
     "Membership",
     "Task",
     "TaskAttempt",

@@ -26,6 +26,7 @@ WORKSPACE_TABLES = (
     "tasks",
     "task_attempts",
     "task_events",
+    "idempotency_keys",
 )
 APP_ROLE = """
 DO $$
@@ -431,6 +432,15 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('task_id', 'seq')
     )
     op.create_index('idx_task_events_log', 'task_events', ['workspace_id', 'xid', 'task_id', 'seq'], unique=False)
+    op.create_table('idempotency_keys',
+    sa.Column('workspace_id', sa.Uuid(), nullable=False),
+    sa.Column('key', sa.String(length=255), nullable=False),
+    sa.Column('fingerprint', sa.LargeBinary(), nullable=False),
+    sa.Column('answer', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+    sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.ForeignKeyConstraint(['workspace_id'], ['workspaces.id'], ),
+    sa.PrimaryKeyConstraint('workspace_id', 'key')
+    )
     secure()
 
 

@@ -15,6 +15,14 @@ from app.services.task.draft import TaskDraft
 
 TaskId = Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")]
 
+IdempotencyKey = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Any text of your own, the same when you repeat the request: it is done once, and answered the "
+        "same for 24 hours."
+    ),
+]
+
 
 @strawberry.type
 class TaskMutations:
@@ -23,12 +31,19 @@ class TaskMutations:
         extensions=[PayloadErrors("input")],
     )
     async def create_task(
-        self, info: Info, input: Annotated[CreateTaskInput, strawberry.argument(description="The task.")]
+        self,
+        info: Info,
+        input: Annotated[CreateTaskInput, strawberry.argument(description="The task.")],
+        idempotency_key: IdempotencyKey = None,
     ) -> CreateTaskPayload:
         draft = input.to_draft()
         async with info.context.unit_of_work() as uow:
-            task = await create.create_task(uow, draft, info.context.resources.intake)
-        return CreateTaskPayload(task=Task.from_row(task))
+            outcome = await create.create_once(uow, [draft], info.context.resources.intake, idempotency_key)
+            (task,) = outcome.results
+            if isinstance(task, AppError):
+                # Raised inside, so that the key is free for a request that is right.
+                raise task
+        return CreateTaskPayload(task=Task.from_row(task), replayed=outcome.replayed)
 
     @strawberry.mutation(
         description=f"Accept up to {create.MAX_BATCH} tasks at once. A wrong one does not hold up the others.",
@@ -38,24 +53,23 @@ class TaskMutations:
         self,
         info: Info,
         inputs: Annotated[list[CreateTaskInput], strawberry.argument(description="The tasks.")],
+        idempotency_key: IdempotencyKey = None,
     ) -> CreateTasksPayload:
         _check_batch(inputs)
         drafts = [_draft_or_error(item) for item in inputs]
         async with info.context.unit_of_work() as uow:
-            rows = iter(
-                await create.create_tasks(
-                    uow,
-                    [draft for draft in drafts if isinstance(draft, TaskDraft)],
-                    info.context.resources.intake,
-                )
-            )
+            right = [draft for draft in drafts if isinstance(draft, TaskDraft)]
+            outcome = await create.create_once(uow, right, info.context.resources.intake, idempotency_key)
+        accepted = iter(outcome.results)
         results = []
         for index, draft in enumerate(drafts):
-            outcome = next(rows) if isinstance(draft, TaskDraft) else draft
-            if isinstance(outcome, AppError):
-                results.append(CreateTaskPayload(errors=[user_error(outcome, ("inputs", str(index)))]))
+            result = next(accepted) if isinstance(draft, TaskDraft) else draft
+            if isinstance(result, AppError):
+                payload = CreateTaskPayload(errors=[user_error(result, ("inputs", str(index)))])
             else:
-                results.append(CreateTaskPayload(task=Task.from_row(outcome)))
+                payload = CreateTaskPayload(task=Task.from_row(result))
+            payload.replayed = outcome.replayed
+            results.append(payload)
         return CreateTasksPayload(results=results)
 
     @strawberry.mutation(

@@ -9,10 +9,11 @@ from sqlalchemy import RowMapping, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app import ids
-from app.errors import AppError, InvalidInput
+from app.errors import AppError, ErrorCode, InvalidInput
 from app.models import Task, TaskEvent, TaskEventKind, TaskStatus, WorkerKind
 from app.principal import Permission
 from app.services.routing.decide import RoutingRequest, decide
+from app.services.task import idempotency, queries
 from app.services.task.draft import TaskDraft, check
 from app.services.template import queries as templates
 from app.services.template.schema_check import check_input
@@ -32,12 +33,33 @@ class Intake:
     max_input_bytes: int
 
 
-async def create_task(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> RowMapping:
-    """The new task's columns. Raises what is wrong with the draft."""
-    created = (await create_tasks(uow, [draft], intake))[0]
-    if isinstance(created, AppError):
-        raise created
-    return created
+class Replayed(AppError):
+    """The error that an earlier request with the same key was answered with."""
+
+    def __init__(self, code: ErrorCode, message: str, path: tuple[str, ...]) -> None:
+        self.code = code
+        super().__init__(message, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """For each draft its task or its error, in order; `replayed` where an earlier request did it."""
+
+    results: list[RowMapping | AppError]
+    replayed: bool = False
+
+
+async def create_once(uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Intake, key: str | None) -> Outcome:
+    """As `create_tasks`, and with a key only the first time: later the first answer is given again."""
+    if key is None:
+        return Outcome(await create_tasks(uow, drafts, intake))
+    uow.principal.require(Permission.TASK_CREATE)
+    answer = await idempotency.begin(uow, key, idempotency.fingerprint(drafts))
+    if answer is not None:
+        return Outcome(await _replay(uow, answer), replayed=True)
+    results = await create_tasks(uow, drafts, intake)
+    await idempotency.record(uow, key, {"results": [_as_json(item) for item in results]})
+    return Outcome(results)
 
 
 async def create_tasks(uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Intake) -> list[RowMapping | AppError]:
@@ -51,6 +73,23 @@ async def create_tasks(uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Int
             prepared.append(error)
     rows = await _write(uow, [values for values in prepared if isinstance(values, dict)])
     return [item if isinstance(item, AppError) else rows[item["id"]] for item in prepared]
+
+
+async def _replay(uow: UnitOfWork, answer: dict[str, Any]) -> list[RowMapping | AppError]:
+    wanted = {UUID(item["task"]) for item in answer["results"] if "task" in item}
+    rows = {row["id"]: row for row in (await uow.session.execute(queries.by_ids(wanted))).mappings()}
+    return [
+        rows[UUID(item["task"])]
+        if "task" in item
+        else Replayed(ErrorCode(item["code"]), item["message"], tuple(item["path"]))
+        for item in answer["results"]
+    ]
+
+
+def _as_json(result: RowMapping | AppError) -> dict[str, Any]:
+    if isinstance(result, AppError):
+        return {"code": result.code, "message": result.message, "path": result.path}
+    return {"task": str(result["id"])}
 
 
 async def _prepare(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Does a claimed task: read what it needs, call the model, record how it ended. No transaction is open meanwhile."""
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,7 +92,9 @@ class Work(NamedTuple):
 
 async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
     """One attempt from claim to record. To stop it, set `control.stop` and cancel it."""
+    began = time.monotonic()
     principal = Principal.system(task["workspace_id"])
+    structlog.contextvars.bind_contextvars(task_id=str(task["id"]), workspace_id=str(task["workspace_id"]))
     task_id, number = task["id"], task["attempt"]
     route = task["routing"]
     meter = Meter(route["provider"], route["model"])
@@ -113,7 +116,7 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
         failure = attempt.Failure(error.reason, error.message, retryable=True)
     except Exception:
         # A bug of ours must end this attempt and no other. What is logged has no input in it.
-        log.exception("attempt broke", task_id=str(task_id), attempt=number)
+        log.exception("attempt broke", attempt=number)
         failure = attempt.Failure("internal", "The service failed while it worked on this task.", retryable=True)
     control.recording = True
     await writer.close()
@@ -123,8 +126,9 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
         else:
             held = await attempt.fail(uow, task, failure, text=writer.text, cost=meter.cost())
     await writer.end()
-    if not held:
-        log.info("result dropped: the attempt was not the present one", task_id=str(task_id), attempt=number)
+    outcome = "dropped: no longer the present attempt" if not held else failure.code if failure else "succeeded"
+    seconds = round(time.monotonic() - began, 3)
+    log.info("attempt ended", attempt=number, outcome=outcome, seconds=seconds, cost_micros=meter.cost().micros)
 
 
 async def _prepare(tools: Toolbox, principal: Principal, task: RowMapping) -> prompt.Prompt:
