@@ -20,13 +20,14 @@ help: ## List the targets
 	@test -x .tools/bin/uv || { echo "Could not install uv: install python3-venv or pip, or uv itself." >&2; exit 1; }
 
 sync: $(filter .tools/%,$(UV))
-	@$(UV) sync --locked --quiet
+	@$(UV) sync --locked --quiet --compile-bytecode
 
 run: sync ## Start everything: PostgreSQL, Redis, a language model, the API and a worker
 	@exec $(RUN) bizq up
 
 test: sync ## Run all tests, on servers that they start themselves
-	@$(RUN) pytest
+	@$(RUN) pytest -n 2 --dist loadfile tests/unit tests/integration
+	@$(RUN) pytest tests/e2e
 
 check: sync ## Format, lint, types, import contracts, schema snapshot, migrations in step
 	$(RUN) ruff format --check

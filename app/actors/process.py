@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+from contextlib import AsyncExitStack
 from types import FrameType
 from typing import Any
 
@@ -11,7 +12,6 @@ import structlog
 import uvloop
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import Middleware
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actors.run_tasks import declare
 from app.actors.runner import Runner
@@ -36,11 +36,11 @@ MESSAGE_THREADS = 2
 class RunnerMiddleware(Middleware):
     """Starts and drains the runner on Dramatiq's event loop, with everything that is bound to that loop."""
 
-    def __init__(self, settings: Settings, broker: dramatiq.Broker) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._broker = broker
         self._runner: Runner | None = None
-        self._engine: AsyncEngine | None = None
+        # Opened in order, closed in the opposite one: first of all the runner drains.
+        self._stack = AsyncExitStack()
 
     def look(self) -> None:
         if self._runner is not None:
@@ -53,22 +53,27 @@ class RunnerMiddleware(Middleware):
         _on_loop(self._stop())
 
     async def _start(self) -> None:
-        settings = self._settings
-        self._engine = create_engine(settings)
-        await check_role(self._engine)
+        settings, stack = self._settings, self._stack
+        engine = create_engine(settings)
+        stack.push_async_callback(engine.dispose)
+        await check_role(engine)
         hub = Hub(settings.redis)
         await hub.start()
+        stack.push_async_callback(hub.stop)
         announcer = Announcer(create_broker(settings.redis))
+        stack.push_async_callback(announcer.close)
+        redis = redis_client(settings.redis)
+        stack.push_async_callback(redis.aclose)
         providers = build_providers(**settings.provider_options())
-        output = OutputLog(redis_client(settings.redis))
-        unit_of_work = UnitOfWorkFactory(self._engine, hub, announcer)
-        self._runner = Runner(Toolbox(self._engine, unit_of_work, providers, output), settings)
+        stack.push_async_callback(providers.aclose)
+        unit_of_work = UnitOfWorkFactory(engine, hub, announcer)
+        self._runner = Runner(Toolbox(engine, unit_of_work, providers, OutputLog(redis)), settings)
         self._runner.start()
+        stack.push_async_callback(self._runner.drain, settings.bizq_drain_seconds)
         log.info("worker ready", concurrency=settings.bizq_worker_concurrency, providers=providers.names())
 
     async def _stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.drain(self._settings.bizq_drain_seconds)
+        await self._stack.aclose()
         log.info("worker drained")
 
 
@@ -84,7 +89,7 @@ def serve(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT, then drain."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     broker = create_broker(settings.redis)
-    runner = RunnerMiddleware(settings, broker)
+    runner = RunnerMiddleware(settings)
     broker.add_middleware(runner)
     declare(broker, runner.look)
     stop = threading.Event()

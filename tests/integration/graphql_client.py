@@ -73,8 +73,8 @@ class Stream:
         self._number = number
         self._queue = queue
 
-    async def message(self) -> dict[str, Any]:
-        async with asyncio.timeout(RECEIVE_SECONDS):
+    async def message(self, seconds: float = RECEIVE_SECONDS) -> dict[str, Any]:
+        async with asyncio.timeout(seconds):
             return await self._queue.get()
 
     async def next(self) -> dict[str, Any]:
@@ -88,10 +88,10 @@ class Stream:
     async def stop(self) -> None:
         await self._socket.connection.send(json.dumps({"id": self._number, "type": "complete"}))
 
-    async def rest(self) -> list[dict[str, Any]]:
-        """Everything until `complete`."""
+    async def rest(self, seconds: float = RECEIVE_SECONDS) -> list[dict[str, Any]]:
+        """Everything until `complete`; `seconds` is the longest pause between two."""
         events = []
-        while (message := await self.message())["type"] != "complete":
+        while (message := await self.message(seconds))["type"] != "complete":
             assert message["type"] == "next", message
             (value,) = message["payload"]["data"].values()
             events.append(value)
