@@ -1,8 +1,11 @@
 """`bizq api`: one API process, against DATABASE_URL and REDIS_URL."""
 
+import asyncio
+
 import uvicorn
 
 from app import settings
+from app.db.guard import check_database
 
 SHUTDOWN_SECONDS = 30
 
@@ -10,8 +13,9 @@ SHUTDOWN_SECONDS = 30
 def api() -> None:
     """Serve GraphQL on BIZQ_HOST:BIZQ_PORT. Run as many of these as you like."""
     loaded = settings.load()
-    # uvicorn would show a missing setting as a stack trace.
+    # uvicorn would show what is missing as a stack trace.
     loaded.require_service()
+    asyncio.run(check_database(loaded))
     uvicorn.run(
         "app.main:create_app",
         factory=True,

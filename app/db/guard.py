@@ -4,8 +4,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.engine import APP_ROLE
+from app.db.engine import APP_ROLE, create_engine
+from app.db.revision import expected_head
 from app.errors import AppError, ErrorCode
+from app.settings import Settings
 
 _ROLE = text("""
     SELECT r.rolname, r.rolsuper, r.rolbypassrls,
@@ -44,6 +46,20 @@ async def check_role(engine: AsyncEngine) -> None:
     ):
         if role[column]:
             raise UnsafeRole(f"The role {role['rolname']} is {what}; serve as bizq_app instead.")
+
+
+async def check_database(settings: Settings) -> None:
+    """Before a process starts to serve: the role is safe and the tables are there. Raises as `check_role` does."""
+    engine = create_engine(settings)
+    try:
+        await check_role(engine)
+        head = await migration_head(engine)
+    finally:
+        await engine.dispose()
+    if head != expected_head():
+        raise DatabaseUnavailable(
+            f"The database is at migration {head}, this version needs {expected_head()}: run `bizq migrate`."
+        )
 
 
 async def migration_head(engine: AsyncEngine) -> str | None:
