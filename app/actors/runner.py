@@ -68,7 +68,9 @@ class Runner:
     async def drain(self, seconds: float) -> None:
         """Claim no more, let what runs finish, hand back what does not finish in time."""
         self._draining = True
-        self._loops[0].cancel()
+        # Not cancelled: what a claim has just taken would wait for its lease to run out.
+        self.look()
+        await asyncio.wait(self._loops[:1])
         await self._wait_for_jobs(seconds)
         for job in self._jobs.values():
             job.stop(Stop.SHUTDOWN)
@@ -82,14 +84,14 @@ class Runner:
             await asyncio.wait([job.task for job in self._jobs.values()], timeout=seconds)
 
     async def _claim_forever(self) -> None:
-        while True:
+        while not self._draining:
             self._wanted.clear()
             try:
                 claimed = await self._claim()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("cannot claim: the database does not answer", reason=type(error).__name__)
                 claimed = 0
-            if claimed < CLAIM_BATCH:
+            if claimed < CLAIM_BATCH and not self._draining:
                 # A message may have been lost, and retries become due by themselves.
                 await _wait(self._wanted, LOOK_SECONDS)
 
@@ -108,6 +110,8 @@ class Runner:
             job = Job(self._tools, row)
             self._jobs[job.held] = job
             job.task.add_done_callback(partial(self._ended, job.held))
+        if rows:
+            await self._tools.unit_of_work.wake_watchers({row["workspace_id"] for row in rows})
         return len(rows)
 
     def _ended(self, held: Held, _: asyncio.Task[None]) -> None:
