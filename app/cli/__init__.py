@@ -1,4 +1,4 @@
-"""The bizq command. Each command is a function of the same name in a module of this package."""
+"""The bizq command. Each command is in a module of this package."""
 
 import importlib
 import sys
@@ -6,23 +6,36 @@ import sys
 import typer
 
 from app.cli.console import fail
+from app.cli.environment import adopt_instance
 from app.errors import AppError
 
-# A command's module is imported when it is asked for: importing what all of them need takes longer than most run.
+# Where each command is. A module is imported when its command is asked for: importing what all of them need takes
+# longer than most of them run.
 COMMANDS = {
-    "up": "up",
-    "api": "serve_api",
-    "worker": "serve_worker",
-    "migrate": "migrate",
-    "schema": "schema",
+    "up": "up:up",
+    "api": "serve_api:api",
+    "worker": "serve_worker:worker",
+    "migrate": "migrate:migrate",
+    "run": "run:run",
+    "watch": "watch:watch",
+    "task": "task:app",
+    "seed": "seed:seed",
+    "fakes": "fakes:fakes",
+    "doctor": "doctor:doctor",
+    "schema": "schema:schema",
 }
-HIDDEN = {"demo": "demo"}
+HIDDEN = {"demo": "demo:demo"}
+# These work on database and Redis themselves; without addresses they use those of a running instance.
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor"}
 
 
 def main() -> None:
     """Expected failures are one line and exit code 1."""
+    asked = sys.argv[1:2]
     try:
-        build(sys.argv[1:2])()
+        if not ON_THE_DATABASE.isdisjoint(asked):
+            adopt_instance()
+        build(asked)()
     except AppError as error:
         sys.exit(fail(error.message))
 
@@ -40,8 +53,12 @@ def build(asked: list[str]) -> typer.Typer:
     app.callback()(_no_options)
     every = COMMANDS | HIDDEN
     for name in asked if asked and asked[0] in every else every:
-        module = importlib.import_module(f"app.cli.{every[name]}")
-        app.command(name, hidden=name in HIDDEN)(getattr(module, name))
+        module, _, attribute = every[name].partition(":")
+        command = getattr(importlib.import_module(f"app.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, hidden=name in HIDDEN)(command)
     return app
 
 

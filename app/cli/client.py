@@ -64,6 +64,11 @@ class Address:
         return urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws"))
 
     @property
+    def is_loopback(self) -> bool:
+        """Then no proxy of the environment lies between."""
+        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"}
 
@@ -118,9 +123,7 @@ class Client:
         """The payload of a document's only mutation. Raises Refused for errors in it, too."""
         (payload,) = (await self.execute(document, **variables)).values()
         if payload["errors"]:
-            first = payload["errors"][0]
-            path = ".".join(first["path"] or ())
-            raise Refused(first["message"] + (f" ({path})" if path else ""))
+            raise Refused(payload["errors"][0]["message"])
         result: dict[str, Any] = payload
         return result
 
@@ -133,6 +136,7 @@ class Client:
                 open_timeout=CONNECT_SECONDS,
                 max_size=MAX_MESSAGE_BYTES,
                 close_timeout=1,
+                proxy=None if self.address.is_loopback else True,
             ) as socket:
                 await self._open(socket)
                 await socket.send(
@@ -181,7 +185,8 @@ class Client:
 async def open_client() -> AsyncIterator[Client]:
     address = find_service()
     timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-    async with httpx.AsyncClient(timeout=timeout, headers=address.headers) as http:
+    trust_env = not address.is_loopback
+    async with httpx.AsyncClient(timeout=timeout, headers=address.headers, trust_env=trust_env) as http:
         yield Client(address, http)
 
 

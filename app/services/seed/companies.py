@@ -126,8 +126,8 @@ def _company(choices: Random, counters: _Counters, set_number: int, index: int) 
         "credits_micros": choices.randrange(50, 5_000) * _CREDIT, "created_at": founded,
     }  # fmt: skip
     api_key = {
-        "id": counters.id("api_keys", founded), "workspace_id": workspace_id, "creator_id": users[0]["id"], "name": "seed",
-        "prefix": key.prefix, "secret_hash": key.hash, "role": Role.OWNER, "created_at": founded,
+        "id": counters.id("api_keys", founded), "workspace_id": workspace_id, "creator_id": users[0]["id"],
+        "name": "seed", "prefix": key.prefix, "secret_hash": key.hash, "role": Role.OWNER, "created_at": founded,
     }  # fmt: skip
     memberships = [
         {"workspace_id": workspace_id, "user_id": user["id"], "role": role, "created_at": founded}
@@ -168,7 +168,7 @@ def _workers(counters: _Counters, workspace_id: UUID, founded: datetime) -> list
             "model": DEFAULT_MODELS[provider],
             "capabilities": ["text"],
             "skills": [],
-        }  # fmt: skip
+        }
         for provider, name in _MODELS
     ]
     people = [
@@ -181,7 +181,7 @@ def _workers(counters: _Counters, workspace_id: UUID, founded: datetime) -> list
             "model": None,
             "capabilities": ["text"],
             "skills": skills,
-        }  # fmt: skip
+        }
         for name, *skills in _JOBS
     ]
     return models + people

@@ -18,10 +18,10 @@ _PRODUCTS = (
     "Field notebook", "Cast-iron skillet", "Walnut phone stand", "Merino beanie", "Garden hand trowel",
 )  # fmt: skip
 _PROBLEMS = (
-    ("arrived with a crack along one side", "damaged item"), ("has not arrived, and tracking stopped a week ago", "late delivery"),
+    ("arrived with a crack along one side", "damaged item"), ("has not arrived, and tracking stopped", "late delivery"),
     ("is not the colour I ordered", "wrong item"), ("was charged twice on my card", "double charge"),
     ("stopped working after three days", "defective item"), ("is one size too small", "size exchange"),
-    ("came without the part shown in the pictures", "missing part"), ("is listed on my invoice at the old price", "invoice question"),
+    ("came without the part in the pictures", "missing part"), ("is listed on my invoice at the old price", "invoice"),
 )  # fmt: skip
 _REMEDIES = (
     "We are sending a replacement today; you will get the tracking number by e-mail.",
@@ -44,13 +44,13 @@ _OPINIONS = (
 _NEWS = (
     ("The regional office moved all invoicing to the new portal on {date}. Suppliers were told by letter; {n} of them "
      "have registered so far. Paper invoices are accepted until the end of the quarter.",
-     "Invoicing moved to the new portal on {date}; {n} suppliers have registered. Paper is accepted until quarter's end."),
-    ("Visitors rose by {n} percent over last spring, mostly at weekends. The café sold out on {date} and will stay open "
-     "an hour longer. Parking remains the most frequent complaint.",
+     "Invoicing moved to the new portal on {date}; {n} suppliers have registered. Paper is still accepted."),
+    ("Visitors rose by {n} percent over last spring, mostly at weekends. The café sold out on {date} and will stay "
+     "open an hour longer. Parking remains the most frequent complaint.",
      "Visitors rose {n} percent, mostly at weekends. The café stays open longer; parking draws most complaints."),
     ("On {date} the board approved a second production line. It will employ {n} people and start next summer, if the "
      "permit is granted in time. Neighbours had raised concerns about noise.",
-     "The board approved a second line on {date}: {n} jobs from next summer, subject to the permit and noise concerns."),
+     "The board approved a second line on {date}: {n} jobs from next summer, if the permit is granted."),
 )  # fmt: skip
 _PHRASES = (
     ("Your order is on its way.", "German", "Ihre Bestellung ist unterwegs."),
@@ -117,7 +117,7 @@ def _classify(chance: Random) -> tuple[Any, Any]:
 
 def _describe(chance: Random) -> tuple[Any, Any]:
     name, features = chance.choice(_PRODUCTS), chance.sample(_FEATURES, 3)
-    text = f"The {name} is made for every day: {features[0]}, {features[1]} and {features[2]}. Built to be used, not to be looked at."
+    text = f"The {name} is made for every day: {features[0]}, {features[1]} and {features[2]}. Built to be used."
     return {"name": name, "features": features}, {"title": f"{name}: made for every day", "description": text}
 
 

@@ -1,0 +1,236 @@
+"""`bizq doctor`: what the installation needs, and whether it is there."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import httpx
+import redis
+import typer
+from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import settings
+from app.cli import view
+from app.cli.client import find_service
+from app.cli.console import out, print_json
+from app.cli.environment import running_instance
+from app.db.engine import APP_ROLE, create_engine
+from app.db.guard import check_role, migration_head
+from app.db.revision import expected_head
+from app.errors import AppError
+from app.events.client import redis_client
+from app.services.routing.configured import configured_models
+from app.services.task.health import QueueHealth, queue_health
+from app.settings import Settings, SettingsError
+
+ANSWER_SECONDS = 5.0
+# Workers look for due tasks every second, and for lost leases, too.
+PATIENCE = timedelta(seconds=30)
+
+
+class Finding(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`message` says what is, `advice` what to do about it."""
+
+    name: str
+    finding: Finding
+    message: str
+    advice: str | None = None
+
+
+_MARKS = {
+    Finding.OK: ("✓", "green"),
+    Finding.WARNING: ("!", "yellow"),
+    Finding.FAILED: ("✗", "red"),
+    Finding.SKIPPED: ("–", "bright_black"),
+}
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check database, migrations, Redis, AI providers, API and queue.
+
+    Exit code 1 when something is wrong.
+
+    Example: bizq doctor
+    """
+    checks = asyncio.run(examine())
+    healthy = all(check.finding is not Finding.FAILED for check in checks)
+    if json:
+        print_json({"ok": healthy, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            _print(check)
+    raise typer.Exit(0 if healthy else 1)
+
+
+async def examine() -> list[Check]:
+    """Every check, in the order in which things depend on each other."""
+    try:
+        loaded = settings.load()
+    except SettingsError as error:
+        return [Check("settings", Finding.FAILED, error.message), await _api()]
+    checks = [Check("settings", Finding.OK, f"complete for {loaded.bizq_environment}")]
+    checks += [check async for check in _database(loaded)]
+    checks.append(await _redis(loaded))
+    checks += await asyncio.gather(*_providers(loaded))
+    checks.append(await _api())
+    return checks
+
+
+async def _database(loaded: Settings) -> AsyncIterator[Check]:
+    if loaded.database_url is None:
+        yield Check(
+            "database", Finding.FAILED, "DATABASE_URL is not set.", "Set it, or start everything with `bizq up`."
+        )
+        return
+    engine = create_engine(loaded)
+    try:
+        await check_role(engine)
+        version = ".".join(map(str, engine.dialect.server_version_info or ()))
+        yield Check(
+            "database", Finding.OK, f"PostgreSQL {version} at {engine.url.host}:{engine.url.port or 5432} as {APP_ROLE}"
+        )
+        for check in await _schema_and_queue(engine):
+            yield check
+    except AppError as error:
+        yield Check("database", Finding.FAILED, error.message)
+    finally:
+        await engine.dispose()
+
+
+async def _schema_and_queue(engine: AsyncEngine) -> list[Check]:
+    try:
+        head = await migration_head(engine)
+        if head != expected_head():
+            message = f"The database is at {head or 'no revision'}; this version needs {expected_head()}."
+            return [Check("migrations", Finding.FAILED, message, "Run `bizq migrate`.")]
+        checks = [Check("migrations", Finding.OK, f"at {head}")]
+        return [*checks, *queue_checks(await queue_health(engine))]
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return [Check("migrations", Finding.FAILED, f"The database stopped answering ({type(error).__name__}).")]
+
+
+def queue_checks(health: QueueHealth) -> Iterator[Check]:
+    """What the figures mean. A long wait is wrong where nothing runs; where something does, it is a lot of work."""
+    waited = _since(health.now, health.oldest_due_since)
+    text = f"{health.due} tasks due, the oldest for {_words(waited)}; {health.running} running"
+    if waited < PATIENCE:
+        yield Check("queue", Finding.OK, text if health.due else f"no task is due; {health.running} running")
+    elif health.running > health.leases_lost:
+        advice = "The workers are busy: start another `bizq worker` to do more at once."
+        yield Check("queue", Finding.WARNING, text, advice)
+    else:
+        yield Check("queue", Finding.FAILED, text, "No worker takes them: start `bizq worker`, or look at its log.")
+    overdue = _since(health.now, health.oldest_lease_lost_at)
+    text = f"{health.leases_lost} running tasks have lost their worker, the first {_words(overdue)} ago"
+    if overdue >= PATIENCE:
+        yield Check("leases", Finding.FAILED, text, "A living worker takes them over: start `bizq worker`.")
+    else:
+        yield Check("leases", Finding.OK, text if health.leases_lost else "every running task has a living worker")
+    yield _attempts(health)
+
+
+def _attempts(health: QueueHealth) -> Check:
+    if health.orphaned_attempts:
+        text = f"{health.orphaned_attempts} attempts are open although their tasks have gone on"
+        return Check(
+            "attempts", Finding.FAILED, text, "This should not happen: please report it, with the worker's log."
+        )
+    if health.lost_attempts:
+        text = f"{health.lost_attempts} attempts in 24 hours were lost with their worker, and tried again"
+        return Check("attempts", Finding.WARNING, text, "Look at why workers die: memory, restarts, the machine.")
+    return Check("attempts", Finding.OK, "none was lost in 24 hours")
+
+
+async def _redis(loaded: Settings) -> Check:
+    if loaded.redis_url is None:
+        return Check("redis", Finding.FAILED, "REDIS_URL is not set.", "Set it, or start everything with `bizq up`.")
+    address = urlsplit(loaded.redis)
+    place = f"{address.hostname or 'localhost'}:{address.port or 6379}"
+    client = redis_client(loaded.redis)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            version = (await client.info("server"))["redis_version"]
+    except (redis.RedisError, OSError, TimeoutError) as error:
+        advice = "Nothing is lost without it, but events are late. Check REDIS_URL."
+        return Check("redis", Finding.FAILED, f"Nothing answers at {place} ({type(error).__name__}).", advice)
+    finally:
+        await client.aclose()
+    return Check("redis", Finding.OK, f"Redis {version} at {place}")
+
+
+def _providers(loaded: Settings) -> list[asyncio.Task[Check]]:
+    models = configured_models(loaded)
+    if not models:
+        return [asyncio.create_task(_no_provider())]
+    return [asyncio.create_task(_provider(loaded, name, model)) for name, model in models.items()]
+
+
+async def _no_provider() -> Check:
+    advice = "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or LOCAL_BASE_URL, or start everything with `bizq up`."
+    return Check("providers", Finding.FAILED, "No AI provider is configured.", advice)
+
+
+async def _provider(loaded: Settings, name: str, model: str) -> Check:
+    """Only the local server is asked: with the others every question might be counted or paid."""
+    if name != "local" or loaded.local_base_url is None:
+        address = loaded.provider_options()[f"{name}_base_url"] or "the vendor"
+        return Check(f"provider {name}", Finding.OK, f"has a key, uses {model} at {address} (not called)")
+    url = loaded.local_base_url.rstrip("/")
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
+            (await http.get(f"{url}/models")).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        return Check("provider local", Finding.FAILED, f"{url} does not answer: {reason}", "Check LOCAL_BASE_URL.")
+    return Check("provider local", Finding.OK, f"answers at {url}, uses {model}")
+
+
+async def _api() -> Check:
+    if not os.environ.get("BIZQ_URL") and running_instance() is None:
+        return Check(
+            "api", Finding.SKIPPED, "no running instance is known here", "To check one, set BIZQ_URL and BIZQ_API_KEY."
+        )
+    try:
+        url = find_service().url
+        async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
+            response = await http.get(f"{url}/readyz")
+        states = response.json()["checks"]
+    except AppError as error:
+        return Check("api", Finding.FAILED, error.message)
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        return Check(
+            "api", Finding.FAILED, f"{url} does not answer as BizQ would ({type(error).__name__}).", "Start `bizq api`."
+        )
+    text = ", ".join(f"{name} {state}" for name, state in states.items())
+    finding = Finding.OK if response.is_success else Finding.FAILED
+    return Check("api", finding, f"answers at {url}: {text}")
+
+
+def _since(now: datetime, moment: datetime | None) -> timedelta:
+    return now - moment if moment is not None else timedelta(0)
+
+
+def _words(time: timedelta) -> str:
+    return view.duration(time.total_seconds())
+
+
+def _print(check: Check) -> None:
+    mark, style = _MARKS[check.finding]
+    out.print(Text(f"{mark} ", style).append(check.name.ljust(18), "bold").append_text(view.plain(check.message)))
+    if check.advice and check.finding is not Finding.OK:
+        out.print(Text(" " * 20).append_text(view.plain(f"→ {check.advice}")))
