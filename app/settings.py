@@ -1,14 +1,13 @@
 """Every setting of the service, read once from the environment. `.env.example` documents each."""
 
 import base64
-import binascii
 import difflib
 import os
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
+from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -16,11 +15,6 @@ from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
 TOKEN_KEY_BYTES = 32
-
-
-class Environment(StrEnum):
-    EMBEDDED = "embedded"
-    PRODUCTION = "production"
 
 
 class SettingsError(AppError):
@@ -32,9 +26,8 @@ class SettingsError(AppError):
 class Settings(BaseSettings):
     """Field names are the variables' names in lower case; times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_file=".env")
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
-    bizq_environment: Environment = Environment.PRODUCTION
     bizq_host: str = "127.0.0.1"
     bizq_port: int = Field(8000, ge=1, le=65535)
     bizq_data_dir: Path = Path(".bizq")
@@ -75,8 +68,27 @@ class Settings(BaseSettings):
     @field_validator("bizq_token_key")
     @classmethod
     def _strong_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(_decoded(value)) != TOKEN_KEY_BYTES:
+        # Half as many different bytes: random ones have 26 to 32.
+        if value is not None and not (
+            len(_decoded(value)) == TOKEN_KEY_BYTES and len(set(_decoded(value))) > TOKEN_KEY_BYTES // 2
+        ):
             raise ValueError(f"must be {TOKEN_KEY_BYTES} random bytes in base64 (openssl rand -base64 32)")
+        return value
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        return _address(value, ("postgres", "postgresql"), "postgresql://user:password@host:5432/database")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        return _address(value, ("redis", "rediss", "unix"), "redis://host:6379/0")
+
+    @field_validator("openai_base_url", "anthropic_base_url", "local_base_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        _address(SecretStr(value) if value is not None else None, ("http", "https"), "https://host/v1")
         return value
 
     @field_validator("allowed_origins")
@@ -119,6 +131,15 @@ class Settings(BaseSettings):
         return _required(self.redis_url, "REDIS_URL").get_secret_value()
 
 
+def _address(value: SecretStr | None, schemes: tuple[str, ...], example: str) -> SecretStr | None:
+    """Raises ValueError without showing the value, which may hold a password."""
+    if value is not None:
+        scheme, _, rest = value.get_secret_value().partition("://")
+        if scheme not in schemes or not rest:
+            raise ValueError(f"is not an address such as {example}")
+    return value
+
+
 def _required(value: SecretStr | None, name: str) -> SecretStr:
     if value is None:
         raise SettingsError(f"{name} is not set. Set it, or start everything at once with `bizq up`.")
@@ -132,7 +153,7 @@ def _plain(value: SecretStr | None) -> str | None:
 def _decoded(value: SecretStr) -> bytes:
     try:
         return base64.b64decode(value.get_secret_value(), validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""
 
 
@@ -144,16 +165,22 @@ def _refuse_unknown(known: set[str]) -> None:
             raise SettingsError(f"{name} is not a setting of BizQ.{hint}")
 
 
+def read_env_file() -> None:
+    """What `.env` sets is as if the shell had set it, and does not go before what the shell sets."""
+    load_dotenv(".env")
+
+
 @lru_cache(maxsize=1)
 def load() -> Settings:
     """The settings of this process. Raises SettingsError naming the variable at fault."""
+    read_env_file()
     _refuse_unknown({name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES)
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"][:1]).upper()
-        raise SettingsError(f"{name + ': ' if name else ''}{first['msg']}") from None
+        raise SettingsError(f"{name + ': ' if name else ''}{first['msg'].removeprefix('Value error, ')}") from None
 
 
 # Read by the command line itself, not by the service.

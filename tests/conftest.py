@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from app.embedded.data_dir import DataDir
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
-from app.settings import Environment, Settings
+from app.settings import Settings
 
 FAKE_KEY = "sk-test"
 
@@ -47,8 +47,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 async def settings(servers: Servers) -> Settings:
     """Of a service on the test servers, migrated, without a provider."""
     loaded = Settings(
-        _env_file=None,
-        bizq_environment=Environment.EMBEDDED,
         bizq_log_format="json",
         bizq_log_level="warning",
         bizq_token_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),

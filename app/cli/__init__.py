@@ -8,6 +8,7 @@ import typer
 from app.cli.console import fail
 from app.cli.environment import adopt_instance
 from app.errors import AppError
+from app.settings import read_env_file
 
 # Where each command is. A module is imported when its command is asked for: importing what all of them need takes
 # longer than most of them run.
@@ -32,6 +33,7 @@ ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor"}
 def main() -> None:
     """Expected failures are one line and exit code 1."""
     asked = sys.argv[1:2]
+    read_env_file()
     try:
         if not ON_THE_DATABASE.isdisjoint(asked):
             adopt_instance()

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 
 # rich leaves colours out when the stream is not a terminal, and heeds NO_COLOR.
 out = Console(highlight=False, soft_wrap=True)
@@ -18,5 +19,5 @@ def print_json(value: Any) -> None:
 
 def fail(message: str) -> int:
     """Say what is wrong and what to do. Returns the exit code."""
-    err.print(f"[bold red]error[/] {message}", markup=True)
+    err.print(f"[bold red]error[/] {escape(message)}")
     return 1

@@ -83,7 +83,7 @@ async def examine() -> list[Check]:
         loaded = settings.load()
     except SettingsError as error:
         return [Check("settings", Finding.FAILED, error.message), await _api()]
-    checks = [Check("settings", Finding.OK, f"complete for {loaded.bizq_environment}")]
+    checks = [Check("settings", Finding.OK, "complete")]
     checks += [check async for check in _database(loaded)]
     checks.append(await _redis(loaded))
     checks += await asyncio.gather(*_providers(loaded))

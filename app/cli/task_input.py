@@ -8,7 +8,7 @@ from app.cli import documents
 from app.cli.client import Client
 from app.errors import InvalidInput
 
-_PLACEHOLDERS: dict[str, Any] = {"string": "…", "integer": 1, "number": 1, "boolean": True, "object": {}}
+_PLACEHOLDERS: dict[str, Any] = {"string": "...", "integer": 1, "number": 1, "boolean": True, "object": {}}
 
 
 async def input_for(client: Client, type: str, text: str) -> Any:
@@ -53,4 +53,4 @@ def _placeholder(schema: dict[str, Any]) -> Any:
         return _placeholder(alternative)
     if schema.get("type") == "array":
         return [_placeholder(schema.get("items", {}))]
-    return _PLACEHOLDERS.get(str(schema.get("type")), "…")
+    return _PLACEHOLDERS.get(str(schema.get("type")), "...")

@@ -98,7 +98,7 @@ def _start(
     """None where somebody stopped it meanwhile."""
     began = time.monotonic()
     secrets = data.secrets()
-    environment = {**os.environ, "BIZQ_ENVIRONMENT": "embedded", "BIZQ_DATA_DIR": str(data.path)}
+    environment = {**os.environ, "BIZQ_DATA_DIR": str(data.path)}
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key("token_key")

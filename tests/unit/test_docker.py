@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from app.cli import COMMANDS
 from app.cli.serve_api import SHUTDOWN_SECONDS
@@ -211,7 +211,7 @@ def test_every_setting_of_the_service_can_be_made_in_production() -> None:
     in_image = {name for item in instructions("ENV") for name in item.variables}
 
     # The port inside is fixed, its publication is not; the others belong to the embedded mode.
-    assert SETTINGS - in_compose - in_image == {"BIZQ_PORT", "BIZQ_ENVIRONMENT", "BIZQ_DATA_DIR"}
+    assert SETTINGS - in_compose - in_image == {"BIZQ_PORT", "BIZQ_DATA_DIR"}
 
 
 def test_secrets_are_required_and_go_to_whoever_needs_them_only() -> None:

@@ -1,4 +1,5 @@
 import base64
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Loads with these variables and no others, in an empty folder."""
     for name in {name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    # A copy, since loading a .env file sets variables.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.chdir(tmp_path)
 
     def with_variables(**variables: str) -> Settings:
@@ -38,12 +41,11 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("BIZQ_ENVIRONMENT", "staging", "'embedded' or 'production'"),
         ("BIZQ_PORT", "http", "valid integer"),
         ("BIZQ_PORT", "0", "greater than or equal to 1"),
         ("BIZQ_PORT", "65536", "less than or equal to 65535"),
-        ("BIZQ_LOG_FORMAT", "xml", "(auto|json|console)"),
-        ("BIZQ_LOG_LEVEL", "INFO", "(debug|info|warning|error)"),
+        ("BIZQ_LOG_FORMAT", "xml", "console"),
+        ("BIZQ_LOG_LEVEL", "INFO", "warning"),
         ("BIZQ_DATABASE_POOL", "1", "greater than or equal to 2"),
         ("BIZQ_TOKEN_SECONDS", "0", "greater than or equal to 1"),
         ("BIZQ_TOKEN_SECONDS", "15m", "valid integer"),
@@ -69,7 +71,6 @@ def test_a_wrong_value_is_refused_with_the_variables_name_and_what_would_be_righ
 @pytest.mark.parametrize(
     "key",
     [
-        "",
         "secret",
         "not base64 at all, but 44 characters long !!",
         base64.b64encode(bytes(31)).decode(),
@@ -83,7 +84,7 @@ def test_a_weak_token_key_is_refused_without_being_shown(load: Load, key: str) -
         load(BIZQ_TOKEN_KEY=key)
 
     assert refused.value.message.startswith("BIZQ_TOKEN_KEY: ")
-    assert not key or key not in refused.value.message
+    assert key not in refused.value.message
 
 
 def test_a_token_key_is_32_bytes_in_base64(load: Load) -> None:
@@ -122,7 +123,7 @@ def test_an_unknown_variable_of_ours_is_refused_with_the_one_that_was_meant(
 def test_variables_of_others_and_of_the_command_line_are_left_alone(load: Load) -> None:
     loaded = load(PORT="9000", BIZQ_URL="http://127.0.0.1:9000", BIZQ_API_KEY="bzq_live_key")
 
-    assert loaded == Settings(_env_file=None)
+    assert loaded == Settings()
 
 
 @pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL", "BIZQ_TOKEN_KEY"])
@@ -150,6 +151,30 @@ def test_the_environment_goes_before_the_file(load: Load, tmp_path: Path) -> Non
     loaded = load(BIZQ_PORT="8002")
 
     assert (loaded.bizq_port, loaded.bizq_host) == (8002, "0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense-secret"),
+        ("DATABASE_URL", "mysql://u:secret@localhost/bizq"),
+        ("REDIS_URL", "http://:secret@localhost"),
+        ("LOCAL_BASE_URL", "localhost:8080/secret"),
+        ("BIZQ_TOKEN_KEY", base64.b64encode(b"secret" * 5 + b"ss").decode()),
+    ],
+)
+def test_a_wrong_address_or_weak_key_is_refused_without_showing_it(load: Load, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: ") as refused:
+        load(**{name: value})
+
+    assert "secret" not in refused.value.message
+
+
+def test_an_unknown_variable_in_the_file_is_refused_too(load: Load, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BIZQ_PROT=8001\n")
+
+    with pytest.raises(SettingsError, match="BIZQ_PROT is not a setting"):
+        load()
 
 
 def test_secrets_are_never_shown(load: Load) -> None:
