@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .PHONY: help run test check format schema migration sync
 
 PYTHON ?= python3
-UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+# Tried, not only found: a shim on PATH may have nothing behind it.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 RUN := $(UV) run --no-sync
 
 help: ## List the targets
@@ -42,7 +43,7 @@ format: sync ## Format the code and sort its imports
 	$(RUN) ruff format
 
 schema: sync ## Print the GraphQL schema into schema.graphql
-	$(RUN) bizq schema > schema.graphql
+	$(RUN) bizq schema > .schema.new && mv .schema.new schema.graphql
 
 migration: sync ## Write a migration from the models: make migration m="add a column"
 	$(RUN) python -m tests.migrations_in_step --write "$(m)"

@@ -6,9 +6,12 @@ Tests do not clean up rows: each makes a workspace of its own, and workspaces do
 import asyncio
 import base64
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -28,8 +31,10 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    data = DataDir(tmp_path_factory.mktemp("servers"))
+def servers() -> Iterator[Servers]:
+    # Not pytest's folder: as root, PostgreSQL runs as another user, and pytest shuts that folder to others again.
+    folder = Path(tempfile.mkdtemp(prefix="bizq-tests-"))
+    data = DataDir(folder)
     data.open()
     postgres = EmbeddedPostgres(data.path / "postgres", data.run, data.secrets(), ephemeral=True)
     redis = EmbeddedRedis(data.path / "redis", data.run, data.secrets(), ephemeral=True)
@@ -41,6 +46,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         redis.stop()
         postgres.stop()
         data.close()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -62,4 +62,5 @@ def _web_socket(instance: Instance) -> str:
         f"s = connect({address!r}, subprotocols=['graphql-transport-ws']); "
         f"s.send({begin!r}); s.recv(); s.send({subscribe!r}); [print(m) for m in s]"
     )
-    return f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
+    # A line has no room for the `with` that the package would like to see.
+    return f"{shlex.quote(sys.executable)} -W ignore -c {shlex.quote(code)}"

@@ -35,6 +35,8 @@ from app.embedded.supervisor import Supervisor
 from app.settings import Settings
 
 READY_SECONDS = 60.0
+# One Ctrl-C can come twice: from the terminal and from `uv run`, which passes on what it gets.
+SAME_REQUEST_SECONDS = 0.5
 _CHECK_SECONDS = 3.0
 
 
@@ -52,17 +54,18 @@ def up(
     loaded = settings_module.load()
     stopping = _Stopping()
     with ExitStack() as stack:
-        if is_taken(loaded.bizq_port, loaded.bizq_host):
-            raise EmbeddedError(
-                f"Port {loaded.bizq_port} is taken. Stop what uses it, or choose another: BIZQ_PORT=8001 make run."
-            )
-        _check_given(loaded)
         folder = _throw_away(stack) if ephemeral else loaded.bizq_data_dir
         data = DataDir(folder)
         data.open()
         stack.callback(data.close)
         for name in end_leftovers(data.run):
             err.print(f"[dim]ended {name}, left over from an earlier run[/]")
+        # Only now: another `bizq up` on this folder, or what a killed one left behind, may be what holds the port.
+        if is_taken(loaded.bizq_port, loaded.bizq_host):
+            raise EmbeddedError(
+                f"Port {loaded.bizq_port} is taken. Stop what uses it, or choose another: BIZQ_PORT=8001 make run."
+            )
+        _check_given(loaded)
         supervisor = Supervisor(lambda line: err.print(f"[yellow]•[/] {line}"))
         stack.callback(_stop, supervisor, data.path)
         try:
@@ -82,14 +85,20 @@ class _Stopping:
     """Ctrl-C and SIGTERM ask to stop; a second one hurries, by ending this process and with it its children."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self._asked_at: float | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        elif now - self._asked_at > SAME_REQUEST_SECONDS:
             os._exit(130)
-        self.asked = True
+
+    @property
+    def asked(self) -> bool:
+        return self._asked_at is not None
 
 
 def _start(
@@ -102,10 +111,6 @@ def _start(
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key("token_key")
-    if not any((loaded.openai_api_key, loaded.anthropic_api_key, loaded.local_base_url)):
-        model = EmbeddedModel(data.run)
-        supervisor.start("the language model", model)
-        environment["LOCAL_BASE_URL"] = model.base_url
     if loaded.database_url is None:
         with _step("PostgreSQL"):
             postgres = EmbeddedPostgres(data.path / "postgres", data.run, secrets, ephemeral=ephemeral)
@@ -116,13 +121,18 @@ def _start(
             redis = EmbeddedRedis(data.path / "redis", data.run, secrets, ephemeral=ephemeral)
             supervisor.start("Redis", redis)
         environment["REDIS_URL"] = redis.url
+    if not any((loaded.openai_api_key, loaded.anthropic_api_key, loaded.local_base_url)):
+        model = EmbeddedModel(data.run)
+        supervisor.start("the language model", model)
+        environment["LOCAL_BASE_URL"] = model.base_url
     with _step("tables and templates"):
         _run(["migrate"], environment)
+    # Stopped in the opposite order: first who takes tasks in, then who does them.
+    supervisor.start("the worker", ServiceProcess("worker", environment, data.run))
+    supervisor.start("the API", ServiceProcess("api", environment, data.run))
     with _step("demo workspace"):
         demo = _demo(secrets, environment)
     with _step("API and worker"):
-        supervisor.start("the API", ServiceProcess("api", environment, data.run))
-        supervisor.start("the worker", ServiceProcess("worker", environment, data.run))
         url = f"http://{loaded.bizq_host}:{loaded.bizq_port}"
         _wait_until_ready(url, supervisor, stopping, data)
     if stopping.asked:
@@ -142,8 +152,11 @@ def _start(
 
 def _stop(supervisor: Supervisor, path: Path) -> None:
     remove_instance(path)
-    err.print("[dim]stopping …[/]")
-    supervisor.stop()
+    try:
+        err.print("[dim]stopping …[/]")
+    finally:
+        # Also where nobody reads our output any more.
+        supervisor.stop()
     err.print("stopped")
 
 
@@ -204,7 +217,10 @@ def _check_given(loaded: Settings) -> None:
         if secret is None:
             continue
         parts = urlsplit(secret.get_secret_value())
-        host, port = parts.hostname or "localhost", parts.port or default_port
+        try:
+            host, port = parts.hostname or "localhost", parts.port or default_port
+        except ValueError:
+            raise EmbeddedError(f"{name} is no URL that can be used: its port is not a number.") from None
         try:
             socket.create_connection((host, port), timeout=_CHECK_SECONDS).close()
         except OSError as error:

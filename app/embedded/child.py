@@ -72,7 +72,8 @@ class Child:
 
     def stop(self) -> None:
         """Ask, wait, and end what does not listen, with everything it started."""
-        family = _family(self.process.pid)
+        # A pid that has ended may belong to someone else by now.
+        family = _family(self.process.pid) if self.running else []
         if self.running:
             self.process.send_signal(self.command.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -94,10 +95,9 @@ def end_leftovers(run_dir: Path) -> list[str]:
     """End what a supervisor that was killed left running: only processes whose pid and start time match."""
     ended = []
     for record in sorted(run_dir.glob("*.json")):
-        known = json.loads(record.read_text() or "{}")
         with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(known.get("pid", -1)) if known.get("pid") else None
-            if process is not None and abs(process.create_time() - known["started"]) < _SAME_SECONDS:
+            process = _recorded(record)
+            if process is not None:
                 family = _family(process.pid)
                 # PostgreSQL's fast shutdown; the others take it for Ctrl-C.
                 process.send_signal(signal.SIGINT)
@@ -106,6 +106,17 @@ def end_leftovers(run_dir: Path) -> list[str]:
                 ended.append(record.stem)
         record.unlink(missing_ok=True)
     return ended
+
+
+def _recorded(record: Path) -> psutil.Process | None:
+    """The process of a record while it lives. One torn by a SIGKILL names none."""
+    try:
+        known = json.loads(record.read_text())
+        pid, started = int(known["pid"]), float(known["started"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    process = psutil.Process(pid)
+    return process if abs(process.create_time() - started) < _SAME_SECONDS else None
 
 
 def wait_until(ready: Callable[[], bool], child: Child, seconds: float) -> bool:

