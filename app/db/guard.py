@@ -1,10 +1,14 @@
 """Refuses to serve through a role that row-level security would not hold."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from app.db.engine import APP_ROLE, create_engine
+from app.db.engine import APP_ROLE, create_engine, sqlalchemy_url
 from app.db.revision import expected_head
 from app.errors import AppError, ErrorCode
 from app.settings import Settings
@@ -29,23 +33,36 @@ class DatabaseUnavailable(AppError):
 
 async def check_role(engine: AsyncEngine) -> None:
     """Raises DatabaseUnavailable, or UnsafeRole when the role is the owner, a superuser or has BYPASSRLS."""
-    try:
-        async with engine.connect() as connection:
-            role = (await connection.execute(_ROLE)).mappings().one()
-    except (DBAPIError, OSError, TimeoutError) as error:
-        address = f"{engine.url.host}:{engine.url.port or 5432}"
-        reason = str(error.orig if isinstance(error, DBAPIError) else error) or type(error).__name__
-        raise DatabaseUnavailable(
-            f"Cannot work with the database at {address} as {APP_ROLE}: {reason}. "
-            "Check DATABASE_URL, and run `bizq migrate` first."
-        ) from None
+    async with _connection(engine, APP_ROLE, "DATABASE_URL, and run `bizq migrate` first") as connection:
+        role = (await connection.execute(_ROLE)).mappings().one()
     for column, what in (
         ("rolsuper", "a superuser"),
         ("rolbypassrls", "exempt from row-level security"),
         ("owns", "the owner of the tables"),
     ):
         if role[column]:
-            raise UnsafeRole(f"The role {role['rolname']} is {what}; serve as bizq_app instead.")
+            raise UnsafeRole(f"The role {role['rolname']} is {what}; serve as {APP_ROLE} instead.")
+
+
+async def check_owner(settings: Settings) -> None:
+    """Before a migration. Raises DatabaseUnavailable."""
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url), poolclass=NullPool)
+    async with _connection(engine, "the owner", "DATABASE_OWNER_URL or DATABASE_URL") as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+@asynccontextmanager
+async def _connection(engine: AsyncEngine, role: str, check: str) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    except (DBAPIError, OSError, TimeoutError) as error:
+        address = f"{engine.url.host}:{engine.url.port or 5432}"
+        reason = str(error.orig if isinstance(error, DBAPIError) else error) or type(error).__name__
+        reason = reason.partition(": ")[2] if reason.startswith("<class") else reason
+        raise DatabaseUnavailable(
+            f"Cannot work with the database at {address} as {role}: {reason.rstrip('.')}. Check {check}."
+        ) from None
 
 
 async def check_database(settings: Settings) -> None:

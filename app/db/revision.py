@@ -31,3 +31,16 @@ def upgrade() -> None:
 def check() -> None:
     """Raises alembic's CommandError when the models and the migrated database differ."""
     command.check(_config())
+
+
+def downgrade() -> None:
+    """Take every migration back, and with them every row."""
+    command.downgrade(_config(), "base")
+
+
+def write(number: str, name: str, message: str) -> Path:
+    """A new migration file `<name>.py` with what the models have and the database of the settings does not."""
+    config = _config()
+    config.set_main_option("file_template", name)
+    command.revision(config, message=message, rev_id=number, autogenerate=True)
+    return _MIGRATIONS / "versions" / f"{name}.py"
