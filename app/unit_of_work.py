@@ -1,6 +1,6 @@
 """One transaction in one workspace, and what follows from its commit."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -55,3 +55,7 @@ class UnitOfWorkFactory:
             self._announcer.announce(uow.tasks_queued)
         if uow.events_logged:
             await self._hub.publish(workspace_channel(principal.workspace_id))
+
+    async def wake_watchers(self, workspaces: Iterable[UUID]) -> None:
+        """After events were logged in these workspaces by other means than a unit of work."""
+        await self._hub.publish_many({workspace_channel(workspace) for workspace in workspaces})

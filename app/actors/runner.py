@@ -70,7 +70,7 @@ class Runner:
         self._draining = True
         # Not cancelled: what a claim has just taken would wait for its lease to run out.
         self.look()
-        await asyncio.wait(self._loops[:1])
+        await asyncio.wait(self._loops[:1], timeout=seconds)
         await self._wait_for_jobs(seconds)
         for job in self._jobs.values():
             job.stop(Stop.SHUTDOWN)

@@ -113,15 +113,18 @@ async def _database(loaded: Settings) -> AsyncIterator[Check]:
 
 
 async def _schema_and_queue(engine: AsyncEngine) -> list[Check]:
+    checks: list[Check] = []
     try:
         head = await migration_head(engine)
         if head != expected_head():
             message = f"The database is at {head or 'no revision'}; this version needs {expected_head()}."
             return [Check("migrations", Finding.FAILED, message, "Run `bizq migrate`.")]
-        checks = [Check("migrations", Finding.OK, f"at {head}")]
-        return [*checks, *queue_checks(await queue_health(engine))]
+        checks.append(Check("migrations", Finding.OK, f"at {head}"))
+        checks += queue_checks(await queue_health(engine))
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        return [Check("migrations", Finding.FAILED, f"The database stopped answering ({type(error).__name__}).")]
+        name = "queue" if checks else "migrations"
+        checks.append(Check(name, Finding.FAILED, f"The database did not tell ({type(error).__name__})."))
+    return checks
 
 
 def queue_checks(health: QueueHealth) -> Iterator[Check]:

@@ -1,6 +1,7 @@
 """`bizq fakes`: stand-ins for the AI vendors, speaking their HTTP APIs."""
 
 import contextlib
+import os
 import shlex
 import socket
 from typing import Annotated
@@ -65,4 +66,5 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        raise PortTaken(f"Cannot listen on port {port} ({error.strerror}). Choose another with --port.") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise PortTaken(f"Cannot listen on port {port} ({reason}). Choose another with --port.") from None

@@ -1,9 +1,9 @@
 """Streams of a running API that outlive its restarts: a lost socket is opened again where it left off."""
 
-import asyncio
 import math
 import random
 import time
+from asyncio import sleep
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -46,7 +46,7 @@ class Patience:
         if not self._connected or time.monotonic() - self._lost_at >= self._seconds:
             raise error
         self._tries += 1
-        await asyncio.sleep(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2**self._tries) * _rng.uniform(0.5, 1))
+        await sleep(min(_LONGEST_PAUSE_SECONDS, 0.25 * 2**self._tries) * _rng.uniform(0.5, 1))
 
 
 async def events(

@@ -1,6 +1,7 @@
 """The only place that turns our errors into answers: into a payload's `errors`, or into a top-level code."""
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from app.graphql.scalars import BigInt
 log = structlog.get_logger(__name__)
 
 INTERNAL = "INTERNAL"
+# How graphql-core begins its complaint about a value sent in `variables`.
+_BAD_VARIABLE = re.compile(r"Variable '\$\w+' has invalid value")
 UNEXPECTED = "Something went wrong on our side. Quote the requestId if you report it."
 
 ErrorCodeType = described(
@@ -128,7 +131,8 @@ def top_level_code(error: GraphQLError) -> str:
         case GraphQLError() | None:
             return _language_code(error)
         case _:
-            return INTERNAL
+            # Without a path nothing has run: a literal is too much for its scalar's parser.
+            return _language_code(error) if error.path is None and error.locations else INTERNAL
 
 
 def _language_code(error: GraphQLError) -> str:
@@ -137,4 +141,4 @@ def _language_code(error: GraphQLError) -> str:
         return "GRAPHQL_PARSE_FAILED"
     if error.path is not None:
         return INTERNAL
-    return "BAD_USER_INPUT" if error.message.startswith("Variable ") else "GRAPHQL_VALIDATION_FAILED"
+    return "BAD_USER_INPUT" if _BAD_VARIABLE.match(error.message) else "GRAPHQL_VALIDATION_FAILED"

@@ -70,7 +70,7 @@ class _Kind:
 
     node: Any
     permission: Permission
-    load: Callable[[Info, UUID], Awaitable[RowMapping | None]]
+    load: Callable[[Info, UUID], Awaitable[RowMapping | dict[str, Any] | None]]
 
 
 _KINDS = {

@@ -64,7 +64,15 @@ def uuid_key(column: ColumnElement[Any], tag: str, *, descending: bool = False) 
 
 
 def number_key(column: ColumnElement[Any], tag: str) -> Key:
-    return Key(column, tag, int)
+    """For a column of type integer."""
+    return Key(column, tag, _int32)
+
+
+def _int32(text: str) -> int:
+    value = int(text)
+    if not -(2**31) <= value < 2**31:
+        raise ValueError
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Scalars beside GraphQL's own."""
 
-from typing import NewType
+import json
+from typing import Any, NewType
 
 import strawberry
+from graphql import GraphQLError, Undefined, ValueNode, value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
 # IEEE doubles, and so JavaScript's numbers, are exact up to here.
@@ -15,11 +17,42 @@ def _serialize(value: int) -> int | str:
     return value if -MAX_SAFE <= value <= MAX_SAFE else str(value)
 
 
+def _json_value(value: Any) -> Any:
+    """A value of `variables`: it came as JSON, which was read strictly."""
+    return value
+
+
+def _json_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
+    """A value written into the document, where a number can be larger than any in JSON: 1e999."""
+    value = _without_unset(value_from_ast_untyped(node, variables))
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise GraphQLError("A number in this JSON value is too large.", node) from None
+    return value
+
+
+def _without_unset(value: Any) -> Any:
+    """As GraphQL does with input objects: a member whose variable was not given is not there."""
+    if isinstance(value, dict):
+        return {name: _without_unset(part) for name, part in value.items() if part is not Undefined}
+    if isinstance(value, list):
+        return [_without_unset(part) for part in value]
+    return None if value is Undefined else value
+
+
 SCALARS: dict[object, ScalarDefinition] = {
+    strawberry.scalars.JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value.",
+        specified_by_url="https://ecma-international.org/publications-and-standards/standards/ecma-404/",
+        parse_value=_json_value,
+        parse_literal=_json_literal,
+    ),
     BigInt: strawberry.scalar(
         name="BigInt",
         description="A 64-bit integer, as a JSON number when it is safe and as a string otherwise.",
         serialize=_serialize,
         parse_value=int,
-    )
+    ),
 }

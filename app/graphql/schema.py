@@ -1,7 +1,10 @@
 """The schema: the features' fields put together. `bizq schema` prints it."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
@@ -23,6 +26,16 @@ from app.graphql.worker.mutations import WorkerMutations
 from app.graphql.worker.queries import WorkerQueries
 
 CACHED_DOCUMENTS = 1000
+
+
+class DocumentCache(ParserCache):
+    """Leaves what does not parse to Strawberry; raised from here, a socket's operation would end without an answer."""
+
+    def on_parse(self) -> Iterator[None]:
+        execution = self.execution_context
+        with suppress(GraphQLSyntaxError):
+            execution.graphql_document = self.cached_parse_document(execution.query, **execution.parse_options)
+        yield
 
 
 class Schema(strawberry.Schema):
@@ -51,7 +64,7 @@ schema = Schema(
     subscription=Subscription,
     types=[GenericError, LimitError],
     extensions=[
-        lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+        lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
         lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
     ],
     config=StrawberryConfig(scalar_map=SCALARS),

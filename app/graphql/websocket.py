@@ -6,15 +6,17 @@ from datetime import timedelta
 
 import orjson
 import structlog
+from graphql import GraphQLError
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 
-from app.errors import AppError
+from app.errors import AppError, LimitExceeded
 from app.graphql.context import Context, Resources
+from app.graphql.errors import publish
 from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
 from app.graphql.schema import schema
 from app.services.account.authenticate import Credentials
@@ -23,13 +25,32 @@ log = structlog.get_logger(__name__)
 
 
 class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
-    """Strawberry's, which takes the shape of a message for granted."""
+    """Strawberry's, which takes the shape of a message for granted and refuses without a code."""
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
             await self.handle_invalid_message("Not a message of graphql-transport-ws")
         else:
             await super().handle_message(message)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        wanted = len(self.operations) + 1
+        if message["id"] in self.operations or wanted <= SUBSCRIPTIONS_PER_SOCKET:
+            await super().handle_subscribe(message)
+            return
+        problem = LimitExceeded(
+            f"{wanted} operations on one socket; the limit is {SUBSCRIPTIONS_PER_SOCKET}.",
+            limit=SUBSCRIPTIONS_PER_SOCKET,
+            actual=wanted,
+        )
+        error = GraphQLError(problem.message, original_error=problem)
+        publish(error, self.context.request_id)
+        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> None:
+        """Strawberry closes the socket, and every operation on it, for a document that does not parse."""
+        return
 
 
 class GraphQLWebSocket(GraphQL[Context, None]):
@@ -65,6 +86,10 @@ class GraphQLWebSocket(GraphQL[Context, None]):
         context.enter(principal)
         return {"requestId": context.request_id}
 
+    def decode_json(self, data: str | bytes) -> object:
+        """As over HTTP: neither NaN, nor lone surrogates, nor numbers or nesting beyond measure."""
+        return orjson.loads(data)
+
     def encode_json(self, data: object) -> str:
         return orjson.dumps(data, default=str).decode()
 
@@ -84,6 +109,7 @@ def _is_message(message: object) -> bool:
         isinstance(message.get("id"), str)
         and isinstance(payload, dict)
         and isinstance(payload.get("query"), str)
+        and bool(payload["query"])
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("operationName"), str | None)
     )

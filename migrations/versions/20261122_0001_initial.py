@@ -105,6 +105,7 @@ BEGIN
             FROM tasks t
             WHERE t.workspace_id = room.workspace_id AND t.status = 'QUEUED'
                 AND (t.run_at IS NULL OR t.run_at <= now())
+                AND (t.expires_at IS NULL OR t.expires_at > now() OR t.started_at IS NOT NULL)
             ORDER BY t.priority, t.id
             LIMIT greatest(0, least(room.free, most))
         ) due
@@ -114,14 +115,17 @@ BEGIN
         SELECT t.id FROM tasks t JOIN turns USING (id) WHERE t.status = 'QUEUED' FOR UPDATE OF t SKIP LOCKED
     ), claimed AS (
         UPDATE tasks t
-        SET status = 'RUNNING', attempt = t.attempt + 1, leased_by = claimant, lease_until = now() + lease,
+        SET status = 'RUNNING', attempt = t.attempt + 1, leased_by = claimant,
+            lease_until = clock_timestamp() + lease,
             run_at = NULL, started_at = coalesce(t.started_at, now()), version = t.version + 1,
             event_seq = t.event_seq + 1, event_xid = greatest(t.event_xid, pg_current_xact_id())
         FROM chosen WHERE t.id = chosen.id
         RETURNING t.*
     ), attempts AS (
-        INSERT INTO task_attempts (task_id, number, workspace_id, worker_id, status, started_at)
-        SELECT c.id, c.attempt, c.workspace_id, c.worker_id, 'RUNNING', now() FROM claimed c
+        INSERT INTO task_attempts (task_id, number, workspace_id, worker_id, provider, model, status, started_at)
+        SELECT c.id, c.attempt, c.workspace_id, c.worker_id, c.routing->>'provider', c.routing->>'model', 'RUNNING',
+            now()
+        FROM claimed c
     ), logged AS (
         INSERT INTO task_events (task_id, seq, workspace_id, xid, kind, status, attempt, data, at)
         SELECT c.id, c.event_seq, c.workspace_id, c.event_xid, 'STARTED', c.status, c.attempt,
@@ -151,7 +155,8 @@ RETURNS TABLE (workspace_id uuid, id uuid, attempt integer, reason varchar)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$
     (SELECT t.workspace_id, t.id, t.attempt, 'expired' FROM tasks t
-     WHERE t.status IN ('SCHEDULED', 'QUEUED') AND t.expires_at <= now() ORDER BY t.expires_at LIMIT most)
+     WHERE t.status IN ('SCHEDULED', 'QUEUED') AND t.expires_at <= now() AND t.started_at IS NULL
+     ORDER BY t.expires_at LIMIT most)
     UNION ALL
     (SELECT t.workspace_id, t.id, t.attempt, 'due' FROM tasks t
      WHERE t.status = 'SCHEDULED' AND t.run_at <= now() AND (t.expires_at IS NULL OR t.expires_at > now())
@@ -187,6 +192,32 @@ $$
     ORDER BY e.xid DESC, e.task_id DESC, e.seq DESC LIMIT 1
 $$
 """
+# For `bizq doctor`. What stands on an index is counted over everything; attempts only of tasks of the last week.
+HEALTH_FUNCTION = """
+CREATE FUNCTION queue_health() RETURNS TABLE (
+    now timestamptz, due bigint, oldest_due_since timestamptz, running bigint, leases_lost bigint,
+    oldest_lease_lost_at timestamptz, orphaned_attempts bigint, lost_attempts bigint
+)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$
+    SELECT now(), queued.due, queued.since, held.running, held.lost, held.lost_at, tried.orphaned, tried.lost
+    FROM (
+        SELECT count(*) AS due, min(coalesce(t.run_at, t.created_at)) AS since FROM tasks t
+        WHERE t.status = 'QUEUED' AND (t.run_at IS NULL OR t.run_at <= now())
+    ) queued, (
+        SELECT count(*) AS running, count(*) FILTER (WHERE t.lease_until <= now()) AS lost,
+            min(t.lease_until) FILTER (WHERE t.lease_until <= now()) AS lost_at
+        FROM tasks t WHERE t.status = 'RUNNING'
+    ) held, (
+        SELECT
+            count(*) FILTER (WHERE a.status = 'RUNNING' AND (t.status <> 'RUNNING' OR a.number < t.attempt)) AS orphaned,
+            count(*) FILTER (
+                WHERE a.error ->> 'code' = 'worker_lost' AND a.finished_at > now() - interval '24 hours'
+            ) AS lost
+        FROM tasks t JOIN task_attempts a ON a.task_id = t.id WHERE t.created_at > now() - interval '7 days'
+    ) tried
+$$
+"""
 FUNCTIONS = {
     "auth_user": "varchar",
     "auth_memberships": "uuid",
@@ -197,6 +228,7 @@ FUNCTIONS = {
     "overdue_tasks": "interval, integer",
     "read_task_events": "uuid[], xid8[], uuid[], integer[], integer",
     "task_events_head": "uuid",
+    "queue_health": "",
 }
 
 
@@ -221,7 +253,7 @@ def secure() -> None:
     op.execute("GRANT SELECT, INSERT, UPDATE ON users, workspaces TO bizq_app")
     op.execute("REVOKE UPDATE, DELETE ON task_events, template_versions FROM bizq_app")
     op.execute("GRANT SELECT ON alembic_version TO bizq_app")
-    for statements in (AUTH_FUNCTIONS, CLAIM_FUNCTION, WORK_FUNCTIONS):
+    for statements in (AUTH_FUNCTIONS, CLAIM_FUNCTION, WORK_FUNCTIONS, HEALTH_FUNCTION):
         for statement in statements.split(";\n\n"):
             op.execute(statement)
     for name, arguments in FUNCTIONS.items():

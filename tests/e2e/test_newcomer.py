@@ -27,7 +27,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 INPUTS: dict[str, dict[str, Any]] = {
     "email.reply": {"email": "Hello, my order 1042 has not arrived yet. Could you tell me where it is? Best, Ana"},
-    "text.summarize": {"text": "The storm closed the port for three days. Ships waited outside, and shops ran low on fruit."},
+    "text.summarize": {
+        "text": "The storm closed the port for three days. Ships waited outside, and shops ran low on fruit."
+    },
     "review.classify": {"review": "The chair broke after two days and nobody answered my calls. Very disappointed."},
     "product.description": {"name": "Nordic desk lamp", "features": ["dimmable", "oak base", "USB-C"]},
     "text.translate": {"text": "Good morning, your parcel is ready.", "targetLanguage": "French"},
@@ -52,7 +54,11 @@ class Running:
 
 def copy_of_the_repository(target: Path) -> Path:
     files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in files.stdout.splitlines():
         if (ROOT / name).is_file():

@@ -1,11 +1,9 @@
 """A task from mutation to live result, through both vendors' fakes."""
 
-from collections.abc import Callable
 
 import pytest
 
 from app.actors.runner import Runner
-from tests.integration.conftest import Tenant
 from tests.integration.graphql_client import Gql, Socket
 
 CREATE = """mutation($input: CreateTaskInput!) { createTask(input: $input) {

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import strawberry
 
+from app.db.reader import Reader
 from app.graphql.account.types import AuthPayload
 from app.graphql.account.user import User
 from app.graphql.context import Context, Info
@@ -59,10 +60,15 @@ async def _signed_in(context: Context, user_id: UUID) -> AuthPayload:
     workspaces = await queries.workspaces_of(resources.engine, user_id)
     payload = AuthPayload(access_token=token.text, expires_at=token.expires_at)
     if workspaces:
+        first = workspaces[0]
+        # As the new caller; whoever sent this request stays who they are for the rest of it.
         await context.close()
-        context.enter(Principal(workspace_id=workspaces[0]["id"], role=Role.VIEWER, user_id=user_id))
-        user = await context.loaders.user.load(user_id)
-        payload.user = User.from_row(user) if user is not None else None
-    if len(workspaces) == 1:
-        payload.workspace = Workspace.from_row(workspaces[0])
+        member = Principal(workspace_id=first["id"], role=Role.VIEWER, user_id=user_id)
+        rows = await Reader(resources.engine, member, keep=False).rows(
+            queries.users_by_ids({user_id, first["owner_id"]})
+        )
+        people = {row["id"]: User.from_row(row) for row in rows}
+        payload.user = people[user_id]
+        if len(workspaces) == 1:
+            payload.workspace = Workspace.from_row(first, owner=people[first["owner_id"]])
     return payload

@@ -1,7 +1,7 @@
 """What clients send about tasks, turned into what the services take."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from app import ids
-from app.errors import InvalidInput, NotFound
+from app.errors import AppError, InvalidInput, LimitExceeded, NotFound
 from app.graphql.task.enums import TaskComplexityType, TaskStatusType
 from app.models import TaskComplexity
 from app.models.columns import MICROS_PER_CREDIT
@@ -19,6 +19,7 @@ from app.services.task.queries import TaskFilter
 
 JSON = strawberry.scalars.JSON
 T = TypeVar("T")
+DEFAULT_PRIORITY = 5
 MAX_COST_CREDITS = 1_000_000
 MAX_FILTER_VALUES = 50
 MAX_SEARCH_LENGTH = 200
@@ -33,11 +34,13 @@ class CreateTaskInput:
         default=None, description="Use this template, whatever the type says."
     )
     worker_id: strawberry.ID | None = strawberry.field(default=None, description="Let this worker do it.")
-    complexity: TaskComplexityType = strawberry.field(  # type: ignore[valid-type]
+    complexity: TaskComplexityType | None = strawberry.field(  # type: ignore[valid-type]
         default=TaskComplexity.NORMAL, description="How hard it is; a hint for choosing the model."
     )
-    cost_sensitive: bool = strawberry.field(default=False, description="Prefer a cheap model.")
-    priority: int = strawberry.field(default=5, description="1 goes first, 9 last, within the workspace.")
+    cost_sensitive: bool | None = strawberry.field(default=False, description="Prefer a cheap model.")
+    priority: int | None = strawberry.field(
+        default=DEFAULT_PRIORITY, description="1 goes first, 9 last, within the workspace."
+    )
     max_cost: float | None = strawberry.field(default=None, description="At most so many credits.")
     run_at: datetime | None = strawberry.field(
         default=None, description="Not before this time; at most 366 days ahead."
@@ -52,7 +55,7 @@ class CreateTaskInput:
     tags: list[str] | None = strawberry.field(default=None, description="Your own labels: 20 of at most 50 characters.")
 
     def to_draft(self) -> TaskDraft:
-        """Raises InvalidInput or NotFound naming the field."""
+        """Raises InvalidInput or NotFound naming the field. null means the same as leaving a field out."""
         if self.metadata is not None and not isinstance(self.metadata, dict):
             raise InvalidInput("metadata is a JSON object.", ("metadata",))
         return TaskDraft(
@@ -60,9 +63,9 @@ class CreateTaskInput:
             input=self.input,
             template_id=decode_id(ids.TEMPLATE, "Template", self.template_id, "templateId"),
             worker_id=decode_id(ids.WORKER, "Worker", self.worker_id, "workerId"),
-            complexity=self.complexity,
-            cost_sensitive=self.cost_sensitive,
-            priority=self.priority,
+            complexity=self.complexity or TaskComplexity.NORMAL,
+            cost_sensitive=bool(self.cost_sensitive),
+            priority=DEFAULT_PRIORITY if self.priority is None else self.priority,
             max_cost_micros=_micros(self.max_cost),
             run_at=self.run_at,
             expires_at=self.expires_at,
@@ -90,16 +93,32 @@ class TaskFilterInput:
     )
 
     def to_filter(self) -> TaskFilter:
+        """Raises InvalidInput, LimitExceeded or NotFound, naming the condition below `filter`."""
+        try:
+            return self._checked()
+        except AppError as error:
+            error.path = ("filter", *error.path)
+            raise
+
+    def _checked(self) -> TaskFilter:
         for name, values in (("statuses", self.statuses), ("types", self.types), ("tags", self.tags)):
             if values is not None and len(values) > MAX_FILTER_VALUES:
-                raise InvalidInput(
-                    f"{name} has {len(values)} values; the limit is {MAX_FILTER_VALUES}.", ("filter", name)
+                raise LimitExceeded(
+                    f"{name} has {len(values)} values; the limit is {MAX_FILTER_VALUES}.",
+                    limit=MAX_FILTER_VALUES,
+                    actual=len(values),
+                    path=(name,),
                 )
         if self.search is not None and len(self.search) > MAX_SEARCH_LENGTH:
-            raise InvalidInput(f"search is at most {MAX_SEARCH_LENGTH} characters.", ("filter", "search"))
-        for text in (self.search, *(self.types or ()), *(self.tags or ())):
-            if text is not None and "\0" in text:
-                raise InvalidInput("A filter cannot hold a NUL character.", ("filter",))
+            raise LimitExceeded(
+                f"search is {len(self.search)} characters; the limit is {MAX_SEARCH_LENGTH}.",
+                limit=MAX_SEARCH_LENGTH,
+                actual=len(self.search),
+                path=("search",),
+            )
+        for name, texts in (("search", [self.search or ""]), ("types", self.types), ("tags", self.tags)):
+            if any("\0" in text for text in texts or ()):
+                raise InvalidInput("A filter cannot hold a NUL character.", (name,))
         check_size("inputContains", self.input_contains, MAX_FILTER_BYTES)
         return TaskFilter(
             statuses=_tuple(self.statuses),
@@ -107,8 +126,8 @@ class TaskFilterInput:
             worker_id=decode_id(ids.WORKER, "Worker", self.worker_id, "workerId"),
             template_id=decode_id(ids.TEMPLATE, "Template", self.template_id, "templateId"),
             tags=_tuple(self.tags),
-            created_after=self.created_after,
-            created_before=self.created_before,
+            created_after=_moment("createdAfter", self.created_after),
+            created_before=_moment("createdBefore", self.created_before),
             search=self.search,
             input_contains=self.input_contains,
         )
@@ -128,6 +147,17 @@ def require_id(prefix: str, kind: str, text: str, field: str = "id") -> UUID:
     value = decode_id(prefix, kind, text, field)
     assert value is not None
     return value
+
+
+def _moment(name: str, value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise InvalidInput(f"{name} needs a time zone: 2026-01-31T12:00:00Z.", (name,))
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{name} lies beyond the years 1 to 9999.", (name,)) from None
 
 
 def _micros(credits: float | None) -> int | None:

@@ -36,9 +36,8 @@ class TaskMutations:
         input: Annotated[CreateTaskInput, strawberry.argument(description="The task.")],
         idempotency_key: IdempotencyKey = None,
     ) -> CreateTaskPayload:
-        draft = input.to_draft()
         async with info.context.unit_of_work() as uow:
-            outcome = await create.create_once(uow, [draft], info.context.resources.intake, idempotency_key)
+            outcome = await create.create_once(uow, [input.to_draft()], info.context.resources.intake, idempotency_key)
             (task,) = outcome.results
             if isinstance(task, AppError):
                 # Raised inside, so that the key is free for a request that is right.
@@ -55,9 +54,9 @@ class TaskMutations:
         inputs: Annotated[list[CreateTaskInput], strawberry.argument(description="The tasks.")],
         idempotency_key: IdempotencyKey = None,
     ) -> CreateTasksPayload:
-        _check_batch(inputs)
-        drafts = [_draft_or_error(item) for item in inputs]
         async with info.context.unit_of_work() as uow:
+            _check_batch(inputs)
+            drafts = [_draft_or_error(item) for item in inputs]
             right = [draft for draft in drafts if isinstance(draft, TaskDraft)]
             outcome = await create.create_once(uow, right, info.context.resources.intake, idempotency_key)
         accepted = iter(outcome.results)
@@ -82,9 +81,8 @@ class TaskMutations:
         id: TaskId,
         reason: Annotated[str | None, strawberry.argument(description="Why; at most 500 characters.")] = None,
     ) -> TaskPayload:
-        task_id = require_id(ids.TASK, "Task", id)
         async with info.context.unit_of_work() as uow:
-            task = await cancel.cancel_task(uow, task_id, reason)
+            task = await cancel.cancel_task(uow, require_id(ids.TASK, "Task", id), reason)
         return TaskPayload(task=Task.from_row(task))
 
     @strawberry.mutation(
@@ -92,9 +90,8 @@ class TaskMutations:
         extensions=[PayloadErrors()],
     )
     async def retry_task(self, info: Info, id: TaskId) -> TaskPayload:
-        task_id = require_id(ids.TASK, "Task", id)
         async with info.context.unit_of_work() as uow:
-            task = await retry.retry_task(uow, task_id)
+            task = await retry.retry_task(uow, require_id(ids.TASK, "Task", id))
         return TaskPayload(task=Task.from_row(task))
 
 

@@ -55,14 +55,14 @@ class TaskSubscriptions:
         info: Info,
         task_id: Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")],
         from_offset: Annotated[
-            int,
+            int | None,
             strawberry.argument(description="How many characters of the latest attempt you have already."),
         ] = 0,
     ) -> AsyncGenerator[TaskOutputChunk, None]:
         info.context.principal.require(Permission.TASK_READ)
         wanted_id = require_id(ids.TASK, "Task", task_id, "taskId")
         resources = info.context.resources
-        chunks = follow_output(info.context.reader, resources.hub, resources.output, wanted_id, from_offset)
+        chunks = follow_output(info.context.reader, resources.hub, resources.output, wanted_id, from_offset or 0)
         async with aclosing(chunks) as stream:
             async for chunk in stream:
                 yield TaskOutputChunk(

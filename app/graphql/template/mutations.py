@@ -29,7 +29,7 @@ class TemplateMutations:
             prompt=input.prompt,
             input_schema=input.input_schema,
             output_schema=input.output_schema,
-            config=input.config or {},
+            config={} if input.config is None else input.config,
         )
         async with info.context.unit_of_work() as uow:
             template = await create_template(uow, draft)

@@ -1,7 +1,7 @@
 """Templates: named kinds of task, and the versions that tasks are pinned to."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import strawberry
@@ -53,13 +53,13 @@ class Template(Node):
     slug: str = strawberry.field(description='A task whose type is this uses the template: "email.reply".')
     name: str = strawberry.field(description="The name people see.")
     category: str = strawberry.field(description="What it belongs to, such as support.")
-    description: str = strawberry.field(description="What it does.")
+    description: str | None = strawberry.field(description="What it does; null where nobody said.")
     config: JSON = strawberry.field(description="Defaults: maxOutputTokens, temperature, modelClass.")
     is_public: bool = strawberry.field(description="Whether every workspace can use it.")
     created_at: datetime = strawberry.field(description="When it was created.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: RowMapping | dict[str, Any]) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.TEMPLATE, row["id"])),
             key=row["id"],
@@ -67,7 +67,7 @@ class Template(Node):
             slug=row["slug"],
             name=row["name"],
             category=row["category"],
-            description=row["description"],
+            description=row["description"] or None,
             config=row["config"],
             is_public=row["is_public"],
             created_at=row["created_at"],
@@ -118,7 +118,7 @@ class CreateTemplateInput:
     category: str = strawberry.field(default="general", description="1 to 100 characters.")
     description: str = strawberry.field(default="", description="At most 2,000 characters.")
     prompt: str = strawberry.field(
-        description="At most 32,000 characters. {{name}} stands for a part of the input; a line of three dashes "
+        description="At most 20,000 characters. {{name}} stands for a part of the input; a line of three dashes "
         "parts system instructions from the question."
     )
     input_schema: JSON | None = strawberry.field(default=None, description="JSON Schema 2020-12 for the input.")

@@ -22,7 +22,7 @@ class WorkerMutations:
             provider=input.provider,
             model=input.model,
             system_prompt=input.system_prompt,
-            parameters=input.parameters or {},
+            parameters={} if input.parameters is None else input.parameters,
             capabilities=tuple(input.capabilities),
             skills=tuple(input.skills),
         )

@@ -19,6 +19,7 @@ from app.models.columns import MICROS_PER_CREDIT
 @strawberry.type(description="A company: its tasks, workers, templates and credits, apart from everybody else's.")
 class Workspace(Node):
     owner_id: strawberry.Private[UUID]
+    known_owner: strawberry.Private[User | None]
     name: str = strawberry.field(description="The name people see.")
     slug: str = strawberry.field(description="The name in addresses: unique, lower case.")
     plan: str = strawberry.field(description="The plan, such as FREE.")
@@ -28,10 +29,11 @@ class Workspace(Node):
     created_at: datetime = strawberry.field(description="When it was created.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: RowMapping, owner: User | None = None) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.WORKSPACE, row["id"])),
             owner_id=row["owner_id"],
+            known_owner=owner,
             name=row["name"],
             slug=row["slug"],
             plan=row["plan"],
@@ -43,6 +45,8 @@ class Workspace(Node):
 
     @strawberry.field(description="Who owns it.")
     async def owner(self, info: Info) -> User:
+        if self.known_owner is not None:
+            return self.known_owner
         row = await info.context.loaders.user.load(self.owner_id)
         if row is None:
             raise NotFound("User", ids.encode(ids.USER, self.owner_id))

@@ -20,6 +20,7 @@ from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 MAX_NAME_LENGTH = 200
 FIRST_PLAN = "FREE"
 _SLUG_LENGTH = 60
+_OWN_WORKSPACE = "'s workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount
     email = normalized_email(wanted.email)
     passwords.check_length(wanted.password)
     name = _checked_name("name", wanted.name)
-    workspace_name = _checked_name("workspaceName", wanted.workspace_name or f"{name}'s workspace")
+    suggested = name[: MAX_NAME_LENGTH - len(_OWN_WORKSPACE)] + _OWN_WORKSPACE
+    workspace_name = _checked_name("workspaceName", wanted.workspace_name or suggested)
     password_hash = await passwords.hash_password(wanted.password)
     account = NewAccount(ids.new_id(), ids.new_id())
     async with unit_of_work(account.principal) as uow:

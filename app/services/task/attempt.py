@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, update
+from sqlalchemy import ColumnElement, RowMapping, func, select, update
 
 from app.models import Task, TaskAttempt, TaskEventKind, TaskStatus
 from app.services.task import transition
@@ -44,8 +44,9 @@ class Failure:
 
 
 async def checkpoint(uow: UnitOfWork, task_id: UUID, number: int, text: str) -> None:
-    """Keep what has been written so far."""
-    await uow.session.execute(_where(task_id, number).values(output_text=text))
+    """Keep what has been written so far; what was recorded at the attempt's end stays."""
+    running = _ATTEMPT.c.status == TaskStatus.RUNNING
+    await uow.session.execute(_where(task_id, number).where(running).values(output_text=text))
 
 
 async def succeed(uow: UnitOfWork, task_id: UUID, number: int, *, output: Any, text: str, cost: Cost) -> bool:
@@ -71,10 +72,17 @@ async def succeed(uow: UnitOfWork, task_id: UUID, number: int, *, output: Any, t
 
 
 async def fail(
-    uow: UnitOfWork, task: RowMapping, failure: Failure, *, text: str = "", cost: Cost | None = None
+    uow: UnitOfWork, task_id: UUID, number: int, failure: Failure, *, text: str = "", cost: Cost | None = None
 ) -> bool:
-    """Queue the task for another try where one is left and could help, else end it as FAILED."""
-    task_id, number = task["id"], task["attempt"]
+    """Queue the task for another try where one is left and could help, else end it as FAILED.
+
+    A task that somebody asked to cancel is neither tried again nor failed: it ends as CANCELED.
+    """
+    task = await _lock(uow, task_id, number)
+    if task is None:
+        return False
+    if task["cancel_requested_at"] is not None:
+        return await cancel(uow, task_id, number, cost=cost, text=text)
     left = attempts_left(attempt=number, attempts_before=task["attempts_before"], max_attempts=task["max_attempts"])
     spent: dict[str, Any] = {"cost_micros": _TASK.c.cost_micros + cost.micros} if cost else {}
     if failure.retryable and left:
@@ -110,35 +118,49 @@ async def cancel(uow: UnitOfWork, task_id: UUID, number: int, *, cost: Cost | No
 async def lose(uow: UnitOfWork, task_id: UUID, number: int) -> bool:
     """The worker went silent: its lease ran out. A task that was to be cancelled ends; others are tried again."""
     # By the database's clock: a renewed lease, even one renewed a moment ago, is a living worker.
-    still_lost = (
-        _TASK.select()
-        .where(_TASK.c.id == task_id, _TASK.c.attempt == number, _TASK.c.status == TaskStatus.RUNNING)
-        .where(_TASK.c.lease_until <= func.now())
-        .with_for_update()
-    )
-    task = (await uow.session.execute(still_lost)).mappings().one_or_none()
+    if await _lock(uow, task_id, number, _TASK.c.lease_until <= func.now()) is None:
+        return False
+    message = "The worker that ran this attempt stopped answering."
+    return await fail(uow, task_id, number, Failure(WORKER_LOST, message, retryable=True))
+
+
+async def hand_back(uow: UnitOfWork, task_id: UUID, number: int, *, text: str, cost: Cost) -> bool:
+    """The worker is shutting down: somebody else may take the task at once, and this attempt does not count.
+
+    What it used was used all the same. A task that was to be cancelled ends.
+    """
+    task = await _lock(uow, task_id, number)
     if task is None:
         return False
     if task["cancel_requested_at"] is not None:
-        return await cancel(uow, task_id, number, cost=None)
-    message = "The worker that ran this attempt stopped answering."
-    return await fail(uow, task, Failure(WORKER_LOST, message, retryable=True))
-
-
-async def hand_back(uow: UnitOfWork, task_id: UUID, number: int) -> bool:
-    """The worker is shutting down: somebody else may take the task at once, and this attempt does not count."""
+        return await cancel(uow, task_id, number, cost=cost, text=text)
     after = await transition.apply(
         uow,
         task_id,
         TaskEventKind.RETRY_SCHEDULED,
         data={"attempt": number, "reason": "worker_shutdown"},
-        values={"lease_until": None, "run_at": None, "attempts_before": _TASK.c.attempts_before + 1},
+        values={
+            "lease_until": None,
+            "run_at": None,
+            "attempts_before": _TASK.c.attempts_before + 1,
+            "cost_micros": _TASK.c.cost_micros + cost.micros,
+        },
         attempt=number,
     )
     if after is not None:
-        await _close(uow, task_id, number, TaskStatus.CANCELED)
+        await _close(uow, task_id, number, TaskStatus.CANCELED, text=text, cost=cost)
         uow.queue_tasks(1)
     return after is not None
+
+
+async def _lock(uow: UnitOfWork, task_id: UUID, number: int, *conditions: ColumnElement[bool]) -> RowMapping | None:
+    """The task's row, held until the transaction ends; None where this attempt is not the running one."""
+    statement = (
+        select(*_TASK.c)
+        .where(_TASK.c.id == task_id, _TASK.c.attempt == number, _TASK.c.status == TaskStatus.RUNNING, *conditions)
+        .with_for_update()
+    )
+    return (await uow.session.execute(statement)).mappings().one_or_none()
 
 
 async def _close(

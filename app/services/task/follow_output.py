@@ -43,7 +43,7 @@ class _Assembly:
             self._begin(entry.attempt)
         if entry.attempt < self._attempt or not entry.text:
             return True
-        if entry.offset == 0 and self._begun:
+        if entry.offset == 0 and (self._begun or self._beyond_hole):
             # The same attempt starts to write again: a turn that mends an answer.
             self._begin(entry.attempt)
         if entry.offset > len(self._text):
@@ -79,7 +79,9 @@ class _Assembly:
         return Chunk(self._attempt, len(self._text), "", done=True)
 
     def _begin(self, attempt: int) -> None:
-        self._reset = self._reset or bool(self._text)
+        # What the reader has may be of the first attempt, when that is the first we hear of; else it is another's.
+        is_first = self._attempt == 0 and attempt == 1
+        self._reset = self._reset or (self._sent > 0 and not is_first)
         self._attempt, self._text, self._begun = attempt, "", False
         self._beyond_hole = []
 

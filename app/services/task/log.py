@@ -44,7 +44,7 @@ class Cursor:
 
     def encode(self) -> str:
         xid, task_id, seq = self.position
-        plain = f"{_VERSION}.{xid:x}.{task_id.hex}.{seq:x}.{int(self.at.timestamp() * 1000):x}"
+        plain = f"{_VERSION}.{xid:x}.{task_id.hex}.{seq:x}.{round(self.at.timestamp() * 1000):x}"
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
     @classmethod
@@ -54,7 +54,7 @@ class Cursor:
             plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
             version, xid, task_id, seq, at = plain.split(".")
             position = Position(int(xid, 16), UUID(hex=task_id), int(seq, 16))
-            if version != _VERSION or position < BEGINNING or position.xid >= 2**63 or position.seq >= 2**31:
+            if version != _VERSION or not (0 <= position.xid < 2**63 and 0 <= position.seq < 2**31):
                 raise ValueError
             return cls(position, datetime.fromtimestamp(int(at, 16) / 1000, UTC))
         except (binascii.Error, ValueError, OverflowError, OSError):

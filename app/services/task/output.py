@@ -4,11 +4,16 @@ import asyncio
 import time
 from uuid import UUID
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.events.output import OutputLog, OutputLogUnavailable
 from app.principal import Principal
 from app.services.task import attempt
+from app.services.task.structured import storable
 from app.unit_of_work import UnitOfWorkFactory
 
+log = structlog.get_logger(__name__)
 FLUSH_SECONDS = 0.05
 CHECKPOINT_SECONDS = 2.0
 CHECKPOINT_CHARACTERS = 4096
@@ -39,7 +44,8 @@ class OutputWriter:
         return self._parts[0] if self._parts else ""
 
     def write(self, text: str) -> None:
-        self._parts.append(text)
+        # Neither PostgreSQL nor Redis takes what cannot be stored, and offsets count what readers get.
+        self._parts.append(storable(text))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush_soon())
 
@@ -84,5 +90,9 @@ class OutputWriter:
         text = self.text
         if due or len(text) - self._kept >= CHECKPOINT_CHARACTERS:
             self._kept, self._kept_at = len(text), time.monotonic()
-            async with self._unit_of_work(self._principal) as uow:
-                await attempt.checkpoint(uow, self._task_id, self._number, text)
+            try:
+                async with self._unit_of_work(self._principal) as uow:
+                    await attempt.checkpoint(uow, self._task_id, self._number, text)
+            except (SQLAlchemyError, OSError) as error:
+                # The vendor goes on writing, and the next checkpoint holds this one's text too.
+                log.warning("checkpoint not kept", attempt=self._number, reason=type(error).__name__)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Text
 
@@ -87,7 +87,7 @@ def partial_outputs(tasks: Collection[UUID]) -> Select[Any]:
     return (
         select(ATTEMPT_COLUMNS.task_id, ATTEMPT_COLUMNS.number, ATTEMPT_COLUMNS.output_text)
         .where(ATTEMPT_COLUMNS.task_id.in_(tasks))
-        .distinct(ATTEMPT_COLUMNS.task_id)
+        .ext(distinct_on(ATTEMPT_COLUMNS.task_id))
         .order_by(ATTEMPT_COLUMNS.task_id, ATTEMPT_COLUMNS.number.desc())
     )
 

@@ -124,7 +124,7 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
         if failure is None:
             held = await attempt.succeed(uow, task_id, number, output=output, text=writer.text, cost=meter.cost())
         else:
-            held = await attempt.fail(uow, task, failure, text=writer.text, cost=meter.cost())
+            held = await attempt.fail(uow, task_id, number, failure, text=writer.text, cost=meter.cost())
     await writer.end()
     outcome = "dropped: no longer the present attempt" if not held else failure.code if failure else "succeeded"
     seconds = round(time.monotonic() - began, 3)
@@ -189,9 +189,7 @@ async def _stop(
 ) -> None:
     if reason is Stop.LEASE_LOST:
         return
+    end = attempt.cancel if reason is Stop.CANCELED else attempt.hand_back
     async with tools.unit_of_work(principal) as uow:
-        if reason is Stop.CANCELED:
-            await attempt.cancel(uow, task["id"], task["attempt"], cost=meter.cost(), text=writer.text)
-        else:
-            await attempt.hand_back(uow, task["id"], task["attempt"])
+        await end(uow, task["id"], task["attempt"], cost=meter.cost(), text=writer.text)
     await writer.end()

@@ -1,8 +1,9 @@
-"""From a model's text to a task's output: parsed, cleaned, checked, and asked for again once where it does not fit.
+"""From a model's text to a task's output: parsed, cleaned, checked, and asked for again once where it does
+not fit.
 
-PostgreSQL stores neither NUL characters nor lone surrogates, and a small model under a JSON grammar does write
-`\\u0000` and half an emoji. Both are removed, from names as well: they carry no meaning, and losing a whole answer for
-one of them helps nobody. Numbers beyond a double or 64 bits make an answer invalid.
+PostgreSQL stores neither NUL characters nor lone surrogates, and a small model under a JSON grammar does
+write `\\u0000` and half an emoji. Both are removed, from names as well: they carry no meaning, and losing
+a whole answer for one of them helps nobody. Numbers beyond a double or 64 bits make an answer invalid.
 """
 
 import json
@@ -22,7 +23,7 @@ _MAX_CANDIDATES = 20
 
 
 class OutputInvalid(AppError):
-    """The model's answer is not what the template's output schema asks for. `problem` says what is wrong, briefly."""
+    """The answer is not what the template's output schema asks for; `problem` says briefly what is wrong."""
 
     code = ErrorCode.INVALID_STATE
     reason = "output_invalid"
@@ -35,8 +36,8 @@ class OutputInvalid(AppError):
 def parse_output(text: str, schema: Mapping[str, Any] | None) -> Any:
     """The output for the task row. Without a schema it is `{"text": text}`.
 
-    With one: the JSON value that the text is, or else the first JSON object in it, prose and code fences around it
-    left out. Raises OutputInvalid.
+    With one: the JSON value that the text is, or else the first JSON object in it, prose and code fences
+    around it left out. Raises OutputInvalid.
     """
     if schema is None:
         return {"text": storable(text)}

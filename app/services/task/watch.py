@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from app.services.task.lifecycle import TERMINAL
 from app.services.task.log import Cursor, LoggedEvent, Position, TaskFeed, log_head
 from app.services.task.queries import TaskFilter
 
+_CANCELING = {TaskEventKind.CANCEL_REQUESTED, TaskEventKind.CANCELED}
 RESUME_WINDOW = timedelta(hours=72)
 
 
@@ -137,6 +138,8 @@ def as_of(task: RowMapping | dict[str, Any], event: LoggedEvent) -> dict[str, An
     if task["event_seq"] == event.position.seq:
         return dict(task)
     ended = event.status in TERMINAL
+    attempts_ended = event.attempt - (event.status == TaskStatus.RUNNING)
+    next_attempt_at = event.data.get("nextAttemptAt")
     return {
         **task,
         "status": event.status,
@@ -148,6 +151,10 @@ def as_of(task: RowMapping | dict[str, Any], event: LoggedEvent) -> dict[str, An
         "progress": 1.0 if event.status == TaskStatus.SUCCEEDED else None,
         "finished_at": event.at if ended else None,
         "started_at": task["started_at"] if event.attempt else None,
+        "run_at": datetime.fromisoformat(next_attempt_at) if next_attempt_at else None,
+        "cancel_requested_at": task["cancel_requested_at"] if event.kind in _CANCELING else None,
+        # The log does not say what the earlier ones of several attempts cost.
+        "cost_micros": task["cost_micros"] if attempts_ended > 0 else 0,
     }
 
 

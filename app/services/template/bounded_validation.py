@@ -13,7 +13,7 @@ from referencing import Registry
 
 from app.services.template.pattern import Pattern
 
-MAX_STEPS = 250_000
+MAX_STEPS = 100_000
 COMPILED_PATTERNS = 512
 
 _PAIRS_PER_STEP = 4

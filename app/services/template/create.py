@@ -10,17 +10,16 @@ from app import ids
 from app.errors import Conflict, InvalidInput
 from app.models import Template, TemplateVersion
 from app.principal import Permission
-from app.services.task.draft import MAX_TYPE_LENGTH, TYPE_PATTERN
+from app.services.task.draft import MAX_TYPE_LENGTH, TYPE_PATTERN, check_size
 from app.services.template.queries import COLUMNS
 from app.services.template.render import check_prompt
-from app.services.template.schema_check import check_schema
+from app.services.template.schema_check import MAX_SCHEMA_BYTES, check_schema
 from app.services.worker.create import check_parameters
 from app.unit_of_work import UnitOfWork
 
 MAX_NAME_LENGTH = 200
 MAX_CATEGORY_LENGTH = 100
 MAX_DESCRIPTION_LENGTH = 2_000
-MAX_PROMPT_LENGTH = 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,14 @@ def _check(draft: TemplateDraft) -> None:
     _text("name", draft.name.strip(), 1, MAX_NAME_LENGTH)
     _text("category", draft.category.strip(), 1, MAX_CATEGORY_LENGTH)
     _text("description", draft.description, 0, MAX_DESCRIPTION_LENGTH)
-    _text("prompt", draft.prompt, 1, MAX_PROMPT_LENGTH)
-    if draft.input_schema is not None:
-        check_schema(draft.input_schema, ("inputSchema",))
-    if draft.output_schema is not None:
-        check_schema(draft.output_schema, ("outputSchema",))
+    if "\0" in draft.prompt:
+        raise InvalidInput("prompt cannot hold a NUL character.", ("prompt",))
+    for name, schema in (("inputSchema", draft.input_schema), ("outputSchema", draft.output_schema)):
+        if schema is not None:
+            check_size(name, schema, MAX_SCHEMA_BYTES)
+            check_schema(schema, (name,))
+    if draft.output_schema is not None and draft.output_schema.get("type") != "object":
+        raise InvalidInput('An output is a JSON object: outputSchema needs "type": "object".', ("outputSchema", "type"))
     check_prompt(draft.prompt, draft.input_schema)
     check_parameters(draft.config, "config")
 

@@ -1,9 +1,9 @@
 """The regular expressions of a JSON Schema's `pattern`, matched in time linear in the text.
 
-Python's `re` backtracks: a customer's `^(a+)+$` would stop a process for hours. Here a pattern becomes a small
-state machine that reads each character once. Understood of ECMAScript's syntax (ECMA-262, 22.2.1): literals, `.`,
-classes, escapes, groups, `|`, quantifiers (greedy or lazy: the same language), `^` and `$` around the whole pattern
-or a whole alternative. Refused: look-around, back-references, `\\b`, `\\p{…}`.
+Python's `re` backtracks: a customer's `^(a+)+$` would stop a process for hours. Here a pattern becomes a
+small state machine that reads each character once. Understood of ECMAScript's syntax (ECMA-262, 22.2.1):
+literals, `.`, classes, escapes, groups, `|`, quantifiers (greedy or lazy: the same language), `^` and `$`
+around the whole pattern or a whole alternative. Refused: look-around, back-references, `\\b`, `\\p{…}`.
 """
 
 from collections.abc import Callable, Iterable

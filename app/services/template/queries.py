@@ -4,13 +4,14 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal, select
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
-from app.errors import NotFound
+from app.errors import InvalidInput, LimitExceeded, NotFound
 from app.models import Template, TemplateVersion
 
+MAX_SEARCH_LENGTH = 200
 COLUMNS = Template.__table__.c  # type: ignore[attr-defined]
 VERSION_COLUMNS = TemplateVersion.__table__.c  # type: ignore[attr-defined]
 
@@ -20,7 +21,18 @@ def by_ids(templates: Collection[UUID]) -> Select[Any]:
 
 
 def versions_by_ids(versions: Collection[UUID]) -> Select[Any]:
-    return select(*VERSION_COLUMNS).where(VERSION_COLUMNS.id.in_(versions))
+    """Each with its template's columns, named template_…: who shows a version shows its template's name too."""
+    of_template = [column.label(f"template_{column.name}") for column in COLUMNS if column.name != "id"]
+    return (
+        select(*VERSION_COLUMNS, *of_template)
+        .join(Template, COLUMNS.id == VERSION_COLUMNS.template_id)
+        .where(VERSION_COLUMNS.id.in_(versions))
+    )
+
+
+def template_of(version: RowMapping) -> dict[str, Any]:
+    """The template's columns, out of a row of `versions_by_ids`."""
+    return {column.name: version[f"template_{column.name}"] for column in COLUMNS}
 
 
 def latest_versions(templates: Collection[UUID]) -> Select[Any]:
@@ -33,14 +45,31 @@ def latest_versions(templates: Collection[UUID]) -> Select[Any]:
 
 
 def matching(search: str | None, category: str | None) -> list[ColumnElement[bool]]:
-    """Conditions for a list: words of name and category (English stems), and an exact category."""
+    """Conditions for a list: words of name and category (English stems), and an exact category.
+
+    Raises InvalidInput or LimitExceeded naming the argument.
+    """
+    for name, value in (("search", search or ""), ("category", category or "")):
+        _check_text(name, value)
     conditions: list[ColumnElement[bool]] = []
     if search:
         words = func.to_tsvector("english", COLUMNS.name + " " + COLUMNS.category)
-        conditions.append(words.op("@@")(func.websearch_to_tsquery("english", search)) | (COLUMNS.slug == search))
+        conditions.append(words.bool_op("@@")(func.websearch_to_tsquery("english", search)) | (COLUMNS.slug == search))
     if category:
         conditions.append(COLUMNS.category == literal(category))
     return conditions
+
+
+def _check_text(name: str, value: str) -> None:
+    if "\0" in value:
+        raise InvalidInput(f"{name} cannot hold a NUL character.", (name,))
+    if len(value) > MAX_SEARCH_LENGTH:
+        raise LimitExceeded(
+            f"{name} is {len(value)} characters; the limit is {MAX_SEARCH_LENGTH}.",
+            limit=MAX_SEARCH_LENGTH,
+            actual=len(value),
+            path=(name,),
+        )
 
 
 async def version_for(session: AsyncSession, *, template_id: UUID | None, slug: str) -> Row[Any] | None:

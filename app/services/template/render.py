@@ -1,9 +1,10 @@
 """Fills a template's prompt with a task's input.
 
-A prompt is one text. A first line of exactly `---` parts it into instructions for the system role above and the
-request below; without one it is all request. Inside, `{{name}}` or `{{a.b}}` stands for a value of the input, and
-`{{#name}}…{{/name}}` is shown only where the value is there and is neither null, false, nor empty. Values are put in
-once and never read as a prompt themselves. Single braces, and `}}` at the end of a JSON example, are plain text.
+A prompt is one text. A first line of exactly `---` parts it into instructions for the system role above
+and the request below; without one it is all request. Inside, `{{name}}` or `{{a.b}}` stands for a value of
+the input, and `{{#name}}…{{/name}}` is shown only where the value is there and is neither null, false, nor
+empty. Values are put in once and never read as a prompt themselves. Single braces, and `}}` at the end of
+a JSON example, are plain text.
 """
 
 import json
@@ -19,7 +20,7 @@ SEPARATOR = "---"
 
 _SEPARATOR_LINE = re.compile(r"^---[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
-_TAG = re.compile(rf"\{{\{{\s*([#/]?)\s*({_NAME})\s*\}}\}}")
+_TAG = re.compile(rf"(?<!\{{)\{{\{{\s*([#/]?)\s*({_NAME})\s*\}}\}}")
 # What somebody meant as a tag: opened and not closed, or closed and opened with one brace.
 _MALFORMED = re.compile(rf"\{{\{{|(?<!\{{)\{{\s*[#/]?\s*{_NAME}\s*\}}\}}")
 
@@ -32,7 +33,7 @@ class RenderedPrompt(NamedTuple):
 
 
 class _Tag(NamedTuple):
-    """`sign` is "#" where a block opens, "/" where it ends, "" for a value; `before` is the text up to here."""
+    """`sign` is "#" where a block opens, "/" where it ends, "" for a value; `before` is the text before."""
 
     before: str
     sign: str
@@ -54,14 +55,15 @@ def render(prompt: str, input: Mapping[str, Any]) -> RenderedPrompt:
 
 
 def placeholders(prompt: str) -> set[str]:
-    """The names the prompt uses, for values and for blocks, with their dots. Raises InvalidInput if malformed."""
+    """The names in the prompt, of values and of blocks, with their dots. Raises InvalidInput if malformed."""
     return {tag.name for part in _parts(prompt) for tag in _parse(part)[0]}
 
 
 def check_prompt(prompt: str, input_schema: Mapping[str, Any] | None) -> None:
-    """Raises InvalidInput naming the tag that is malformed or the variable that the input schema does not have.
+    """Raises InvalidInput naming the malformed tag, or the variable that the input schema does not have.
 
-    Without a schema, or with one that names no properties, any variable may come.
+    Without a schema, or with one that names no properties, any variable may come. LimitExceeded where the
+    prompt is longer than MAX_PROMPT_CHARACTERS.
     """
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise LimitExceeded(

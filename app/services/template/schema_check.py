@@ -1,15 +1,16 @@
 """JSON Schema 2020-12 for what goes into a task and what comes out of it.
 
 Schemas come from customers, so nothing in one may cost more than a known amount or reach outside:
-- `$ref` leads to a place in the same schema, never elsewhere, and never back to itself (recursion could double the
-  work at every step); nothing is ever fetched;
+- `$ref` leads to a place in the same schema, never elsewhere, and never back to itself (recursion could
+  double the work at every step); nothing is ever fetched;
 - every check has a budget of steps, because `allOf` inside `items` multiplies;
-- `pattern` is matched by our own linear matcher (see `pattern`), and `patternProperties` is refused, because
-  jsonschema would match it with `re` in places that cannot be replaced.
+- `pattern` is matched by our own linear matcher (see `pattern`), and `patternProperties` is refused,
+  because jsonschema would match it with `re` in places that cannot be replaced.
 
-One keyword is ours: an object of an output schema with `"x-bizq-properties-from": "fields"` has one required property
-for each text in `input.fields`, each described by that object's `additionalProperties`. `resolve_output_schema` writes
-them out; what it returns is plain JSON Schema, and that is what a provider gets and what an answer is checked against.
+One keyword is ours: an object of an output schema with `"x-bizq-properties-from": "fields"` has one
+required property for each text in `input.fields`, each described by that object's `additionalProperties`.
+`resolve_output_schema` writes them out; what it returns is plain JSON Schema, and that is what a provider
+gets and what an answer is checked against.
 """
 
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ def check_input(schema: Mapping[str, Any], value: Any, path: tuple[str, ...] = (
 
 
 def find_problem(schema: Mapping[str, Any], value: Any) -> Problem | None:
-    """The first thing in which the value does not fit, or None. Raises InvalidInput for a schema we refuse."""
+    """The first thing that does not fit, or None. Raises InvalidInput for a schema that we refuse."""
     try:
         validator = _compiled(orjson.dumps(schema))
         error = first_error(validator, value)
@@ -113,8 +114,10 @@ def _compiled(encoded: bytes) -> Validator:
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         where = tuple(str(step) for step in error.absolute_path)
+        # Of several allowed forms the metaschema names the plainest first.
+        cause = error.context[0] if error.context else error
         raise InvalidInput(
-            shortened(f"This is not JSON Schema 2020-12: a value here {expected(error)}."), where
+            shortened(f"This is not JSON Schema 2020-12: a value here {expected(cause)}."), where
         ) from None
     _check_parts(schema)
     return bounded_validator(schema)

@@ -67,8 +67,15 @@ def _check(draft: WorkerDraft) -> None:
         if draft.provider not in DEFAULT_MODELS:
             raise InvalidInput(f"provider of an AI worker is one of {', '.join(DEFAULT_MODELS)}.", ("provider",))
         check_parameters(draft.parameters, "parameters")
-    elif draft.provider or draft.model or draft.parameters:
-        raise InvalidInput("Only an AI worker has provider, model and parameters.", ("provider",))
+        return
+    for name, value in (
+        ("provider", draft.provider),
+        ("model", draft.model),
+        ("systemPrompt", draft.system_prompt),
+        ("parameters", draft.parameters),
+    ):
+        if value:
+            raise InvalidInput(f"Only an AI worker has {name}.", (name,))
 
 
 def _text(name: str, value: str | None, shortest: int, longest: int, *rest: str) -> None:

@@ -26,9 +26,7 @@ class Fakes:
     app: Starlette
     opened: list[ChatProvider]
 
-    def order(
-        self, vendor: str, kind: str, *, after: int = 20, delay: float = 1, retry_after: float = 1
-    ) -> None:
+    def order(self, vendor: str, kind: str, *, after: int = 20, delay: float = 1, retry_after: float = 1) -> None:
         fault = Fault(_fake_of(vendor), FaultKind(kind), after=after, delay=delay, retry_after=retry_after)
         self.app.state.faults.add(fault)
 

@@ -97,9 +97,7 @@ async def test_a_missing_key_is_refused(fakes: Any, path: str) -> None:
 async def test_anthropic_streams_the_documented_sequence_of_events(http: httpx.AsyncClient) -> None:
     ask = {"model": "claude-haiku-5-5", "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]}
 
-    answer = await http.post(
-        ANTHROPIC_PATH, json=ask | {"stream": True}, headers={"anthropic-version": "2026-10-21"}
-    )
+    answer = await http.post(ANTHROPIC_PATH, json=ask | {"stream": True}, headers={"anthropic-version": "2026-10-21"})
 
     names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
     start = ["message_start", "content_block_start", "ping"]

@@ -119,9 +119,7 @@ async def test_a_wrong_key_is_told_without_repeating_it(
     assert "parcel" not in repr(ending)
 
 
-async def test_a_refused_connection_can_be_tried_again(
-    vendor: str, run: Run, chat_request: ChatRequest
-) -> None:
+async def test_a_refused_connection_can_be_tried_again(vendor: str, run: Run, chat_request: ChatRequest) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
     provider: ChatProvider = (

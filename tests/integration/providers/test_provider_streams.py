@@ -40,9 +40,7 @@ async def test_text_streams_and_usage_is_what_the_vendor_counted(
     assert ending == Finished("end_turn", Usage(24, -(-len("".join(texts)) // 4), 0))
 
 
-async def test_structured_output_is_valid(
-    fakes: Any, vendor: str, run: Run, chat_request: ChatRequest
-) -> None:
+async def test_structured_output_is_valid(fakes: Any, vendor: str, run: Run, chat_request: ChatRequest) -> None:
     asked = dataclasses.replace(chat_request, json_schema=REPLY_SCHEMA)
 
     texts, ending = await run(fakes.provider(vendor), asked)
@@ -89,9 +87,7 @@ async def test_each_server_is_spoken_to_in_its_dialect(
     assert call.headers.get("idempotency-key") == (None if vendor == "anthropic" else "attempt-1")
 
 
-async def test_closing_the_generator_closes_the_connection(
-    fakes: Any, vendor: str, chat_request: ChatRequest
-) -> None:
+async def test_closing_the_generator_closes_the_connection(fakes: Any, vendor: str, chat_request: ChatRequest) -> None:
     fakes.order(vendor, "slow", delay=0.02)
 
     async with aclosing(fakes.provider(vendor).stream(chat_request)) as stream:

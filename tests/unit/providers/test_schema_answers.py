@@ -77,12 +77,8 @@ LEAVES: st.SearchStrategy[dict[str, Any]] = st.one_of(
         lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more},
         *[st.integers(0, 40)] * 2,
     ),
-    st.builds(
-        lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more}, *[st.integers(0, 9)] * 2
-    ),
-    st.builds(
-        lambda low, more: {"type": "number", "minimum": low, "maximum": low + more}, *[st.floats(0, 1)] * 2
-    ),
+    st.builds(lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more}, *[st.integers(0, 9)] * 2),
+    st.builds(lambda low, more: {"type": "number", "minimum": low, "maximum": low + more}, *[st.floats(0, 1)] * 2),
     st.sampled_from([{"type": "boolean"}, {"enum": ["x", 3]}, {"const": [1]}, {"type": ["null", "string"]}]),
 )
 SCHEMA = st.recursive(

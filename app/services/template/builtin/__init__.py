@@ -1,12 +1,13 @@
 """The templates that every workspace has. One JSON file for each; its name is the slug.
 
-A file's prompt is two lists of lines, `system` and `user`; loaded, they are one text in the form `render` reads: the
-system part, a line `---`, the user part. `config` is what a task takes from its template: `maxOutputTokens`,
-`temperature`, and the `modelClass` that routing reads.
+A file's prompt is two lists of lines, `system` and `user`; loaded, they are one text in the form `render`
+reads: the system part, a line `---`, the user part. `config` is what a task takes from its template:
+`maxOutputTokens`, `temperature`, and the `modelClass` that routing reads.
 
-The output schemas stay within what all our providers enforce (OpenAI strict, Anthropic, llama.cpp's grammar): closed
-objects, everything required, no number ranges (llama.cpp has none for `number`: choices are an `enum`), and a
-`maxLength` below 2,000 on every text, which is what stops a small model that would write for ever.
+The output schemas stay within what all our providers enforce (OpenAI strict, Anthropic, llama.cpp's
+grammar): closed objects, everything required, no number ranges (llama.cpp has none for `number`: choices
+are an `enum`), and a `maxLength` below 2,000 on every text, which is what stops a small model that would
+write for ever.
 """
 
 import json

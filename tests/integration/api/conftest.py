@@ -1,0 +1,61 @@
+"""Tasks to begin with, and an API of a test's own where it has to reach inside."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from app.main import build_app
+from app.settings import Settings
+from tests.integration.api.documents import CREATE_TASKS, LATER
+from tests.integration.conftest import Tenant, serving
+from tests.integration.graphql_client import Gql
+
+MakeTasks = Callable[..., Awaitable[list[str]]]
+OwnApi = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture
+def make_tasks(gql: Gql) -> MakeTasks:
+    """Creates tasks from drafts, in one request; gives their ids."""
+
+    async def make(*drafts: dict[str, Any]) -> list[str]:
+        results = (await gql(CREATE_TASKS, inputs=list(drafts)))["createTasks"]["results"]
+        assert [result["errors"] for result in results] == [[] for _ in drafts]
+        return [result["task"]["id"] for result in results]
+
+    return make
+
+
+@pytest.fixture
+def own_api(service_settings: Settings) -> OwnApi:
+    """Starts another API with changed settings."""
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[str]:
+        async with serving(build_app(service_settings.model_copy(update=changes))) as url:
+            yield url
+
+    return start
+
+
+@pytest.fixture
+async def foreign_task(make_tenant: Callable[[], Awaitable[Tenant]], gql_as: Callable[[Tenant], Gql]) -> str:
+    """The id of a task in another workspace."""
+    stranger = gql_as(await make_tenant())
+    created = await stranger(CREATE_TASKS, inputs=[{"type": "note.write", "input": {}, "runAt": LATER}])
+    task_id: str = created["createTasks"]["results"][0]["task"]["id"]
+    return task_id
+
+
+@pytest.fixture
+def post(http: httpx.AsyncClient, api: str, tenant: Tenant) -> Callable[..., Awaitable[httpx.Response]]:
+    """Sends bytes as they are."""
+    headers = {"Authorization": f"Bearer {tenant.api_key}", "Content-Type": "application/json"}
+
+    async def send(content: bytes, method: str = "POST", **more: str) -> httpx.Response:
+        return await http.request(method, f"{api}/graphql", content=content, headers=headers | more)
+
+    return send

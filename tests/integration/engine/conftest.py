@@ -1,0 +1,80 @@
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.actors.runner import Runner
+from app.db.engine import sqlalchemy_url
+from app.events.client import redis_client
+from app.events.output import OutputLog
+from app.providers.registry import Providers
+from app.services.task.run import Toolbox
+from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
+from tests.integration.conftest import MakeTenant, Tenant
+from tests.integration.engine.desk import Desk
+from tests.integration.engine.scripted import Scripted
+
+_ABANDON = """UPDATE tasks SET status = 'CANCELED', lease_until = NULL
+    WHERE status NOT IN ('SUCCEEDED', 'FAILED', 'CANCELED', 'EXPIRED')"""
+
+
+@pytest.fixture(scope="session")
+async def owner(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+async def empty_queue(owner: AsyncEngine) -> None:
+    """Claims look across workspaces: what other tests left behind is not this one's work."""
+    async with owner.begin() as connection:
+        await connection.execute(text(_ABANDON))
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.services.task.lifecycle.BACKOFF_BASE_SECONDS", 0.02)
+    monkeypatch.setattr("app.actors.runner.LOOK_SECONDS", 0.05)
+
+
+MakeDesk = Callable[[], Awaitable[Desk]]
+
+
+@pytest.fixture
+def make_desk(
+    owner: AsyncEngine, engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, make_tenant: MakeTenant
+) -> MakeDesk:
+    async def make() -> Desk:
+        return Desk(owner, engine, unit_of_work, await make_tenant())
+
+    return make
+
+
+@pytest.fixture
+def desk(owner: AsyncEngine, engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, tenant: Tenant) -> Desk:
+    """In the name of the same tenant as `gql` and `socket`."""
+    return Desk(owner, engine, unit_of_work, tenant)
+
+
+WorkingWith = Callable[[Scripted], AbstractAsyncContextManager[Runner]]
+
+
+@pytest.fixture
+def working_with(desk: Desk, service_settings: Settings) -> WorkingWith:
+    @asynccontextmanager
+    async def work(provider: Scripted) -> AsyncIterator[Runner]:
+        redis = redis_client(service_settings.redis)
+        tools = Toolbox(desk.engine, desk.unit_of_work, Providers({"openai": provider}), OutputLog(redis))
+        runner = Runner(tools, service_settings)
+        runner.start()
+        try:
+            yield runner
+        finally:
+            await runner.drain(1)
+            await redis.aclose()
+
+    return work

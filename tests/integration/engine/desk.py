@@ -1,0 +1,92 @@
+"""What a test does with tasks past the API: accept them, look at them, wait for their end."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.errors import AppError
+from app.services.task import claim
+from app.services.task.create import Intake, create_tasks
+from app.services.task.draft import TaskDraft
+from app.services.task.lifecycle import TERMINAL
+from app.unit_of_work import UnitOfWorkFactory
+from tests.integration.conftest import Tenant
+
+INTAKE = Intake({"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5"}, 100_000)
+SUMMARY = {"type": "text.summarize", "input": {"text": "Snow delayed the parcel to Oslo by two days."}}
+
+
+class Desk:
+    """Of one tenant. Looks as the owner of the tables, whom row-level security lets see everything."""
+
+    def __init__(self, owner: AsyncEngine, engine: AsyncEngine, factory: UnitOfWorkFactory, tenant: Tenant) -> None:
+        self._owner = owner
+        self.engine = engine
+        self.unit_of_work = factory
+        self.tenant = tenant
+
+    async def accept(self, count: int = 1, **draft: Any) -> list[UUID]:
+        """That many tasks, in this order."""
+        drafts = [TaskDraft(**(SUMMARY | draft))] * count
+        async with self.unit_of_work(self.tenant.principal) as uow:
+            results = await create_tasks(uow, drafts, INTAKE)
+        return [_accepted(result)["id"] for result in results]
+
+    async def accept_one(self, **draft: Any) -> UUID:
+        return (await self.accept(**draft))[0]
+
+    async def rows(self, sql: str, **values: Any) -> Sequence[RowMapping]:
+        async with self._owner.begin() as connection:
+            return (await connection.execute(text(sql), values)).mappings().all()
+
+    async def change(self, sql: str, **values: Any) -> None:
+        async with self._owner.begin() as connection:
+            await connection.execute(text(sql), values)
+
+    async def task(self, task_id: UUID) -> RowMapping:
+        return (await self.rows("SELECT * FROM tasks WHERE id = :id", id=task_id))[0]
+
+    async def attempts(self, task_id: UUID) -> Sequence[RowMapping]:
+        return await self.rows("SELECT * FROM task_attempts WHERE task_id = :id ORDER BY number", id=task_id)
+
+    async def events(self, task_id: UUID) -> Sequence[RowMapping]:
+        return await self.rows("SELECT * FROM task_events WHERE task_id = :id ORDER BY seq", id=task_id)
+
+    async def kinds(self, task_id: UUID) -> list[str]:
+        """What happened, the seq being 1, 2, 3 … without a gap."""
+        events = await self.events(task_id)
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        return [event["kind"] for event in events]
+
+    async def claim(
+        self, most: int = 100, *, per_workspace: int = 100, lease: float = 30, claimant: str = "test"
+    ) -> Sequence[RowMapping]:
+        return await claim.claim_tasks(
+            self.engine, claimant=claimant, most=most, per_workspace=per_workspace, lease=timedelta(seconds=lease)
+        )
+
+    async def settle(self) -> int:
+        return await claim.settle_overdue(self.engine, self.unit_of_work)
+
+    async def until(self, task_id: UUID, holds: Callable[[RowMapping], bool], seconds: float = 20) -> RowMapping:
+        """The task when the condition holds; the test fails when it does not within so many seconds."""
+        async with asyncio.timeout(seconds):
+            while not holds(task := await self.task(task_id)):  # noqa: ASYNC110 any column may be waited for
+                await asyncio.sleep(0.02)
+        return task
+
+    async def ended(self, task_id: UUID, seconds: float = 20) -> RowMapping:
+        return await self.until(task_id, lambda task: task["status"] in TERMINAL, seconds)
+
+    async def running(self, task_id: UUID) -> RowMapping:
+        return await self.until(task_id, lambda task: task["status"] == "RUNNING")
+
+
+def _accepted(result: RowMapping | AppError) -> RowMapping:
+    assert not isinstance(result, AppError), result
+    return result
