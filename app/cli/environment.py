@@ -3,16 +3,22 @@
 import os
 from pathlib import Path
 
+from app.embedded.data_dir import TOKEN_KEY, DataDir
 from app.embedded.instance import Instance, read_instance
 from app.settings import Settings
 
 PROVIDER_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LOCAL_BASE_URL")
 
 
-def running_instance() -> Instance | None:
-    """The one in BIZQ_DATA_DIR. Reads the variable itself: settings need not be complete to find it."""
+def data_dir() -> Path:
+    """BIZQ_DATA_DIR. Read here: settings need not be complete to find an instance."""
     default: Path = Settings.model_fields["bizq_data_dir"].default
-    return read_instance(Path(os.environ.get("BIZQ_DATA_DIR") or default))
+    return Path(os.environ.get("BIZQ_DATA_DIR") or default)
+
+
+def running_instance() -> Instance | None:
+    """The one in BIZQ_DATA_DIR."""
+    return read_instance(data_dir())
 
 
 def adopt_instance() -> None:
@@ -29,5 +35,8 @@ def adopt_instance() -> None:
         os.environ["DATABASE_OWNER_URL"] = instance.database_owner_url
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = instance.redis_url
+    token_key = DataDir(data_dir()).secrets().get(TOKEN_KEY)
+    if token_key and not os.environ.get("BIZQ_TOKEN_KEY"):
+        os.environ["BIZQ_TOKEN_KEY"] = token_key
     if instance.local_base_url and not any(os.environ.get(name) for name in PROVIDER_VARIABLES):
         os.environ["LOCAL_BASE_URL"] = instance.local_base_url

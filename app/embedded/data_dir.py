@@ -9,6 +9,9 @@ from pathlib import Path
 
 from app.errors import AppError, ErrorCode
 
+# The name under which the secrets hold the key that signs access tokens.
+TOKEN_KEY = "token_key"
+
 
 class EmbeddedError(AppError):
     """The embedded instance cannot start. The message says what to do."""

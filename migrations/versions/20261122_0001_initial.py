@@ -192,7 +192,7 @@ $$
     ORDER BY e.xid DESC, e.task_id DESC, e.seq DESC LIMIT 1
 $$
 """
-# For `bizq doctor`. What stands on an index is counted over everything; attempts only of tasks of the last week.
+# For `bizq doctor`.
 HEALTH_FUNCTION = """
 CREATE FUNCTION queue_health() RETURNS TABLE (
     now timestamptz, due bigint, oldest_due_since timestamptz, running bigint, leases_lost bigint,
@@ -200,22 +200,26 @@ CREATE FUNCTION queue_health() RETURNS TABLE (
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$
-    SELECT now(), queued.due, queued.since, held.running, held.lost, held.lost_at, tried.orphaned, tried.lost
-    FROM (
-        SELECT count(*) AS due, min(coalesce(t.run_at, t.created_at)) AS since FROM tasks t
+    WITH waiting AS (
+        -- Since its last event, or since the time that event set: a retried task has not waited since its creation.
+        SELECT count(*) AS due, min(greatest(e.at, t.run_at)) AS since
+        FROM tasks t JOIN task_events e ON e.task_id = t.id AND e.seq = t.event_seq
         WHERE t.status = 'QUEUED' AND (t.run_at IS NULL OR t.run_at <= now())
-    ) queued, (
+    ), working AS (
         SELECT count(*) AS running, count(*) FILTER (WHERE t.lease_until <= now()) AS lost,
             min(t.lease_until) FILTER (WHERE t.lease_until <= now()) AS lost_at
         FROM tasks t WHERE t.status = 'RUNNING'
-    ) held, (
-        SELECT
-            count(*) FILTER (WHERE a.status = 'RUNNING' AND (t.status <> 'RUNNING' OR a.number < t.attempt)) AS orphaned,
-            count(*) FILTER (
-                WHERE a.error ->> 'code' = 'worker_lost' AND a.finished_at > now() - interval '24 hours'
-            ) AS lost
-        FROM tasks t JOIN task_attempts a ON a.task_id = t.id WHERE t.created_at > now() - interval '7 days'
-    ) tried
+    ), tried AS (
+        -- Ids are UUIDv7 and begin with the time: this reads the newest part of the primary key, not the whole table.
+        SELECT count(*) FILTER (WHERE a.status = 'RUNNING' AND (t.status <> 'RUNNING' OR t.attempt <> a.number)) AS orphaned,
+            count(*) FILTER (WHERE a.error ->> 'code' = 'worker_lost' AND a.finished_at > now() - interval '24 hours') AS lost
+        FROM task_attempts a JOIN tasks t ON t.id = a.task_id
+        WHERE a.task_id >= rpad(
+            lpad(to_hex((extract(epoch FROM now() - interval '7 days') * 1000)::bigint), 12, '0'), 32, '0')::uuid
+            AND a.status IN ('RUNNING', 'FAILED')
+    )
+    SELECT now(), waiting.due, waiting.since, working.running, working.lost, working.lost_at, tried.orphaned, tried.lost
+    FROM waiting, working, tried
 $$
 """
 FUNCTIONS = {

@@ -38,7 +38,8 @@ INPUTS: dict[str, dict[str, Any]] = {
 SIGN_UP = """mutation($i: SignUpInput!) { signUp(input: $i) {
   accessToken user { name } workspace { id name } errors { code } } }"""
 CREATE = "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { id } errors { message } } }"
-EVENTS = "subscription($id: ID) { taskEvents(taskId: $id) { seq kind task { status output attemptCount error { message } } } }"
+EVENTS = """subscription($id: ID) { taskEvents(taskId: $id) {
+  seq kind task { status output attemptCount error { message } } } }"""
 SCHEMAS = "{ templates { nodes { slug latestVersion { outputSchema } } } }"
 TASK = "query($id: ID!) { task(id: $id) { events(first: 100) { nodes { seq kind } } } }"
 

@@ -7,8 +7,9 @@ from tests.integration.graphql_client import Gql
 
 CREATE = """mutation($input: CreateTaskInput!, $key: String) { createTask(input: $input, idempotencyKey: $key) {
   task { id } replayed errors { code path } } }"""
-CREATE_MANY = """mutation($inputs: [CreateTaskInput!]!, $key: String) { createTasks(inputs: $inputs, idempotencyKey: $key) {
-  results { task { id } replayed errors { code path } } errors { code } } }"""
+CREATE_MANY = """mutation($inputs: [CreateTaskInput!]!, $key: String) {
+  createTasks(inputs: $inputs, idempotencyKey: $key) {
+    results { task { id } replayed errors { code path } } errors { code } } }"""
 COUNT = "{ tasks { totalCount } }"
 
 

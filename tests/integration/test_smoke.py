@@ -1,6 +1,5 @@
 """A task from mutation to live result, through both vendors' fakes."""
 
-
 import pytest
 
 from app.actors.runner import Runner

@@ -9,7 +9,8 @@ from tests.integration.api.documents import CREATE_TASK, CREATE_WORKER, draft
 from tests.integration.graphql_client import Gql
 
 AI = {"name": "Claude", "kind": "AI", "provider": "anthropic"}
-LIST = "query($first: Int, $after: String) { workers(first: $first, after: $after) { nodes { name } edges { cursor } pageInfo { hasNextPage } } }"
+LIST = """query($first: Int, $after: String) { workers(first: $first, after: $after) {
+  nodes { name } edges { cursor } pageInfo { hasNextPage } } }"""
 
 
 async def test_ai_worker_comes_back_as_described(gql: Gql) -> None:
