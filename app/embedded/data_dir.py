@@ -10,7 +10,7 @@ from pathlib import Path
 from app.errors import AppError, ErrorCode
 
 # The name under which the secrets hold the key that signs access tokens.
-TOKEN_KEY = "token_key"
+TOKEN_KEY = "token_key"  # noqa: S105  a name, not a secret
 
 
 class EmbeddedError(AppError):

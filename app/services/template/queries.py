@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, RowMapping, Select, func, literal, select
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, func, literal, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
@@ -13,6 +13,8 @@ from app.models import Template, TemplateVersion
 
 MAX_SEARCH_LENGTH = 200
 COLUMNS = Template.__table__.c  # type: ignore[attr-defined]
+# As idx_templates_search has it.
+_WORDS: ColumnElement[Any] = literal_column("to_tsvector('english', templates.name || ' ' || templates.category)")
 VERSION_COLUMNS = TemplateVersion.__table__.c  # type: ignore[attr-defined]
 
 
@@ -53,8 +55,8 @@ def matching(search: str | None, category: str | None) -> list[ColumnElement[boo
         _check_text(name, value)
     conditions: list[ColumnElement[bool]] = []
     if search:
-        words = func.to_tsvector("english", COLUMNS.name + " " + COLUMNS.category)
-        conditions.append(words.bool_op("@@")(func.websearch_to_tsquery("english", search)) | (COLUMNS.slug == search))
+        found = _WORDS.bool_op("@@")(func.websearch_to_tsquery(literal_column("'english'"), search))
+        conditions.append(or_(found, COLUMNS.slug == search))
     if category:
         conditions.append(COLUMNS.category == literal(category))
     return conditions
