@@ -91,6 +91,10 @@ class Runner:
             except (SQLAlchemyError, OSError) as error:
                 log.warning("cannot claim: the database does not answer", reason=type(error).__name__)
                 claimed = 0
+            except Exception:
+                # A worker that does not claim any more would look alive and do nothing.
+                log.exception("claim broke")
+                claimed = 0
             if claimed < CLAIM_BATCH and not self._draining:
                 # A message may have been lost, and retries become due by themselves.
                 await _wait(self._wanted, LOOK_SECONDS)
@@ -150,6 +154,9 @@ async def _every(seconds: float, action: Callable[[], Awaitable[None]]) -> None:
             await action()
         except (SQLAlchemyError, OSError) as error:
             log.warning("the database does not answer; trying again", reason=type(error).__name__)
+        except Exception:
+            # Without heartbeats everything that runs here would be lost.
+            log.exception("periodic work broke; trying again")
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

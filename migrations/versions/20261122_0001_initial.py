@@ -77,7 +77,7 @@ $$
 $$
 """
 # Turns: the first due task of every workspace comes before the second of any (then priority, then age), within
-# each workspace's limit of running tasks. The advisory lock makes the count of running tasks exact: claims take
+# each workspace's limit of running tasks. A task without routing is a person's. The advisory lock makes the count of running tasks exact: claims take
 # turns, and each takes a batch.
 CLAIM_FUNCTION = """
 CREATE FUNCTION claim_tasks(claimant varchar, most integer, per_workspace integer, lease interval)
@@ -103,7 +103,7 @@ BEGIN
         FROM room CROSS JOIN LATERAL (
             SELECT t.id, t.priority, row_number() OVER (ORDER BY t.priority, t.id) AS turn
             FROM tasks t
-            WHERE t.workspace_id = room.workspace_id AND t.status = 'QUEUED'
+            WHERE t.workspace_id = room.workspace_id AND t.status = 'QUEUED' AND t.routing IS NOT NULL
                 AND (t.run_at IS NULL OR t.run_at <= now())
                 AND (t.expires_at IS NULL OR t.expires_at > now() OR t.started_at IS NOT NULL)
             ORDER BY t.priority, t.id
@@ -204,7 +204,7 @@ $$
         -- Since its last event, or since the time that event set: a retried task has not waited since its creation.
         SELECT count(*) AS due, min(greatest(e.at, t.run_at)) AS since
         FROM tasks t JOIN task_events e ON e.task_id = t.id AND e.seq = t.event_seq
-        WHERE t.status = 'QUEUED' AND (t.run_at IS NULL OR t.run_at <= now())
+        WHERE t.status = 'QUEUED' AND t.routing IS NOT NULL AND (t.run_at IS NULL OR t.run_at <= now())
     ), working AS (
         SELECT count(*) AS running, count(*) FILTER (WHERE t.lease_until <= now()) AS lost,
             min(t.lease_until) FILTER (WHERE t.lease_until <= now()) AS lost_at

@@ -128,7 +128,9 @@ class Task(Node):
     priority: int = strawberry.field(description="1 goes first, 9 last.")
     progress: float | None = strawberry.field(description="From 0 to 1, where the worker reports it.")
     error: TaskError | None = strawberry.field(description="Why it failed, or why the last attempt did.")
-    routing: RoutingDecision | None = strawberry.field(description="Which model does it, and why.")
+    routing: RoutingDecision | None = strawberry.field(
+        description="Which model does it, and why; null where a person or another system does it."
+    )
     wait: TaskWait | None = strawberry.field(description="What it waits for, while WAITING.")
     attempt_count: int = strawberry.field(description="How many attempts were begun.")
     metadata: JSON = strawberry.field(description="The creator's own data, returned unchanged.")

@@ -17,8 +17,8 @@ WorkerKindType = described(
     "What does the work.",
     {
         "AI": "A language model.",
-        "HUMAN": "A person.",
-        "EXTERNAL": "Another system, which fetches tasks itself.",
+        "HUMAN": "A person. A task named for one stays QUEUED until they take it.",
+        "EXTERNAL": "Another system. A task named for one stays QUEUED until it fetches it.",
     },
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, literal, select
+from sqlalchemy import Row, RowMapping, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app import ids
@@ -100,16 +100,6 @@ async def _prepare(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> dict[st
     worker = await workers.get(uow.session, draft.worker_id) if draft.worker_id else None
     if worker is not None and not worker.enabled:
         raise InvalidInput("This worker is disabled.", ("workerId",))
-    is_ai = worker is not None and worker.kind == WorkerKind.AI
-    decision = decide(
-        RoutingRequest(
-            complexity=draft.complexity,
-            cost_sensitive=draft.cost_sensitive,
-            models=intake.models,
-            worker_provider=worker.provider if worker is not None and is_ai else None,
-            worker_model=worker.model if worker is not None and is_ai else None,
-        )
-    )
     scheduled = draft.run_at is not None and draft.run_at > uow.now
     return {
         "id": ids.new_id(),
@@ -123,7 +113,7 @@ async def _prepare(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> dict[st
         "complexity": draft.complexity,
         "cost_sensitive": draft.cost_sensitive,
         "priority": draft.priority,
-        "routing": decision.as_json(),
+        "routing": _routing(draft, intake, worker),
         "max_cost_micros": draft.max_cost_micros,
         "max_attempts": draft.max_attempts,
         "run_at": draft.run_at if scheduled else None,
@@ -133,6 +123,22 @@ async def _prepare(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> dict[st
         "event_seq": 1,
         "created_at": uow.now,
     }
+
+
+def _routing(draft: TaskDraft, intake: Intake, worker: Row[Any] | None) -> dict[str, Any] | None:
+    """None for a person's or another system's work: no model does it, so no worker process claims it."""
+    if worker is not None and worker.kind != WorkerKind.AI:
+        return None
+    decision = decide(
+        RoutingRequest(
+            complexity=draft.complexity,
+            cost_sensitive=draft.cost_sensitive,
+            models=intake.models,
+            worker_provider=worker.provider if worker is not None else None,
+            worker_model=worker.model if worker is not None else None,
+        )
+    )
+    return decision.as_json()
 
 
 async def _write(uow: UnitOfWork, tasks: list[dict[str, Any]]) -> dict[UUID, RowMapping]:

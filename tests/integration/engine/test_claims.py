@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.integration.engine.conftest import MakeDesk
 from tests.integration.engine.desk import Desk
+from tests.integration.graphql_client import Gql
 
 
 def in_future(**amount: float) -> datetime:
@@ -131,3 +132,16 @@ async def test_random_interleavings_never_run_an_attempt_twice(desk: Desk) -> No
         "SELECT task_id, number FROM task_attempts WHERE workspace_id = :id", id=desk.tenant.account.workspace_id
     )
     assert {(row["task_id"], row["number"]) for row in attempts} == set(seen)
+
+
+async def test_work_of_a_person_is_left_to_them(desk: Desk, gql: Gql) -> None:
+    made = await gql(
+        'mutation { createWorker(input: {name: "Ann", kind: HUMAN}) { worker { id } errors { message } } }'
+    )
+    draft = {"type": "text.summarize", "input": {"text": "Snow."}, "workerId": made["createWorker"]["worker"]["id"]}
+    created = await gql(
+        "mutation($i: CreateTaskInput!) { createTask(input: $i) { task { status routing { model } } } }", i=draft
+    )
+
+    assert created["createTask"]["task"] == {"status": "QUEUED", "routing": None}
+    assert await desk.claim() == []

@@ -1,0 +1,89 @@
+"""What the migrations leave behind, as PostgreSQL's own catalogue tells it."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlmodel import SQLModel
+
+import app.models  # noqa: F401  registers the tables
+from tests.integration.tenancy.conftest import Connection
+
+
+@pytest.fixture(scope="module")
+def initial() -> ModuleType:
+    (path,) = Path("migrations/versions").resolve().glob("*_0001_*.py")
+    spec = importlib.util.spec_from_file_location("initial", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_every_table_forces_row_level_security(as_app: Connection) -> None:
+    tables = await as_app.fetch(
+        """SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
+        WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"""
+    )
+
+    assert {table["relname"] for table in tables} == set(SQLModel.metadata.tables)
+    assert [
+        table["relname"] for table in tables if not (table["relrowsecurity"] and table["relforcerowsecurity"])
+    ] == []
+
+
+async def test_every_table_has_its_policies(as_app: Connection) -> None:
+    policies = await as_app.fetch("SELECT tablename, policyname, cmd FROM pg_policies WHERE schemaname = 'public'")
+
+    for table in SQLModel.metadata.tables:
+        names = {(policy["policyname"], policy["cmd"]) for policy in policies if policy["tablename"] == table}
+        assert {("workspace_isolation", "ALL"), ("maintenance", "ALL")} <= names, table
+    others = {policy["policyname"] for policy in policies} - {"workspace_isolation", "maintenance"}
+    assert others == {"built_in", "colleagues"}
+
+
+async def test_maintenance_is_for_the_owner_alone(as_app: Connection) -> None:
+    roles = await as_app.fetch("SELECT DISTINCT roles::text FROM pg_policies WHERE policyname = 'maintenance'")
+
+    assert [role["roles"] for role in roles] == ["{bizq_owner}"]
+
+
+async def test_functions_that_look_across_workspaces_are_the_known_ones(
+    as_app: Connection, initial: ModuleType
+) -> None:
+    functions = await as_app.fetch(
+        """SELECT proname, proconfig, proowner::regrole::text AS owner,
+            has_function_privilege('public', oid, 'EXECUTE') AS everybody,
+            has_function_privilege('bizq_app', oid, 'EXECUTE') AS service
+        FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"""
+    )
+
+    assert {function["proname"] for function in functions} == set(initial.FUNCTIONS)
+    assert len(functions) == len(initial.FUNCTIONS)
+    for function in functions:
+        assert function["proconfig"] == ["search_path=public, pg_temp"], function["proname"]
+        assert (function["owner"], function["everybody"], function["service"]) == ("bizq_owner", False, True)
+
+
+async def test_service_owns_nothing_and_can_make_nothing(as_app: Connection) -> None:
+    owned = await as_app.fetchval("SELECT count(*) FROM pg_class WHERE relowner = 'bizq_app'::regrole")
+    role = await as_app.fetchrow(
+        "SELECT rolsuper, rolbypassrls, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    )
+
+    assert owned == 0
+    assert role is not None
+    assert tuple(role) == (False, False, False, False)
+    assert not await as_app.fetchval("SELECT has_schema_privilege('public', 'CREATE')")
+
+
+async def test_service_cannot_write_the_migrations_version(as_app: Connection) -> None:
+    privileges = await as_app.fetchrow(
+        """SELECT has_table_privilege('alembic_version', 'SELECT') AS read,
+            has_table_privilege('alembic_version', 'INSERT, UPDATE, DELETE, TRUNCATE') AS write"""
+    )
+
+    assert privileges is not None
+    assert tuple(privileges) == (True, False)

@@ -1,0 +1,152 @@
+"""Row-level security by itself: two tenants, every table, nothing but SQL."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlmodel import SQLModel
+
+import app.models  # noqa: F401  registers the tables
+from tests.integration.api.documents import CREATE_TASK, CREATE_TEMPLATE, CREATE_WORKER, draft
+from tests.integration.conftest import MakeTenant, Tenant
+from tests.integration.graphql_client import Gql
+from tests.integration.tenancy.conftest import Connection, enter
+
+TABLES = sorted(SQLModel.metadata.tables)
+# What tells in each table whose row it is.
+OWNED_BY = {"users": "id", "workspaces": "id"}
+NEVER_CHANGED = {"task_events", "template_versions"}
+NEVER_DELETED = NEVER_CHANGED | {"users", "workspaces"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two workspaces with a row in every table."""
+
+    mine: Tenant
+    theirs: Tenant
+
+    def key(self, table: str, tenant: Tenant) -> UUID:
+        return tenant.account.user_id if table == "users" else tenant.account.workspace_id
+
+
+@pytest.fixture
+async def pair(
+    make_tenant: MakeTenant, gql_as: Callable[[Tenant], Gql], as_superuser: Connection
+) -> AsyncIterator[Pair]:
+    pair = Pair(await make_tenant(), await make_tenant())
+    for tenant in (pair.mine, pair.theirs):
+        gql = gql_as(tenant)
+        await gql(CREATE_WORKER, input={"name": "Ann", "kind": "HUMAN"})
+        await gql(CREATE_TEMPLATE, input={"slug": "own.kind", "name": "Own", "prompt": "Do it."})
+        keyed = CREATE_TASK.replace("createTask(", 'createTask(idempotencyKey: "once", ')
+        await gql(keyed, input=draft(type="own.kind"))
+        await as_superuser.execute(
+            """INSERT INTO task_attempts (task_id, number, workspace_id, status)
+            SELECT id, 1, workspace_id, 'RUNNING' FROM tasks WHERE workspace_id = $1""",
+            tenant.account.workspace_id,
+        )
+    yield pair
+
+
+async def fingerprint(connection: Connection, pair: Pair, table: str) -> str:
+    """All that is in the other's rows."""
+    column = OWNED_BY.get(table, "workspace_id")
+    statement = f"SELECT string_agg(t::text, '|' ORDER BY t::text) FROM {table} t WHERE {column} = $1"
+    found: str = await connection.fetchval(statement, pair.key(table, pair.theirs))
+    assert found, f"the other workspace has no row in {table}"
+    return found
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_select_shows_only_what_is_mine(as_app: Connection, pair: Pair, table: str) -> None:
+    column = OWNED_BY.get(table, "workspace_id")
+    async with as_app.transaction():
+        await enter(as_app, pair.mine.account.workspace_id, pair.mine.account.user_id)
+        owners = {row[0] for row in await as_app.fetch(f"SELECT {column} FROM {table}")}
+
+    assert owners - {None} == {pair.key(table, pair.mine)}
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_update_and_delete_reach_nothing_of_the_other(
+    as_app: Connection, as_superuser: Connection, pair: Pair, table: str
+) -> None:
+    before = await fingerprint(as_superuser, pair, table)
+    column = OWNED_BY.get(table, "workspace_id")
+    for statement, refused in (
+        (f"UPDATE {table} SET {column} = {column} WHERE {column} = $1", table in NEVER_CHANGED),
+        (f"DELETE FROM {table} WHERE {column} = $1", table in NEVER_DELETED),
+    ):
+        async with as_app.transaction():
+            await enter(as_app, pair.mine.account.workspace_id, pair.mine.account.user_id)
+            if refused:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with as_app.transaction():
+                        await as_app.execute(statement, pair.key(table, pair.theirs))
+            else:
+                assert (await as_app.execute(statement, pair.key(table, pair.theirs))).endswith(" 0")
+
+    assert await fingerprint(as_superuser, pair, table) == before
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_insert_into_the_others_workspace_is_refused(
+    as_app: Connection, as_superuser: Connection, pair: Pair, table: str
+) -> None:
+    column = OWNED_BY.get(table, "workspace_id")
+    generated = {column.name for column in SQLModel.metadata.tables[table].columns if column.computed}
+    names = ", ".join(f'"{column.name}"' for column in SQLModel.metadata.tables[table].columns if not column.computed)
+    assert generated <= {"cost", "credits"}
+    row = await as_superuser.fetchval(
+        f"SELECT to_jsonb(t) FROM {table} t WHERE {column} = $1 LIMIT 1", pair.key(table, pair.theirs)
+    )
+
+    async with as_app.transaction():
+        await enter(as_app, pair.mine.account.workspace_id, pair.mine.account.user_id)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await as_app.execute(
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM jsonb_populate_record(NULL::{table}, $1)", row
+            )
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - NEVER_CHANGED))
+async def test_row_cannot_be_handed_to_the_other(as_app: Connection, pair: Pair, table: str) -> None:
+    column = OWNED_BY.get(table, "workspace_id")
+    async with as_app.transaction():
+        await enter(as_app, pair.mine.account.workspace_id, pair.mine.account.user_id)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await as_app.execute(
+                f"UPDATE {table} SET {column} = $1 WHERE {column} = $2",
+                pair.key(table, pair.theirs),
+                pair.key(table, pair.mine),
+            )
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("setting", [None, ""])
+async def test_forgotten_workspace_shows_nothing(
+    as_app: Connection, pair: Pair, table: str, setting: str | None
+) -> None:
+    async with as_app.transaction():
+        if setting is not None:
+            await as_app.execute("SELECT set_config('app.workspace_id', $1, true)", setting)
+        assert await as_app.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_workspace_is_forgotten_when_the_transaction_ends(as_app: Connection, pair: Pair) -> None:
+    async with as_app.transaction():
+        await enter(as_app, pair.mine.account.workspace_id)
+        assert await as_app.fetchval("SELECT count(*) FROM tasks") == 1
+
+    assert await as_app.fetchval("SELECT count(*) FROM tasks") == 0
+
+
+async def test_built_in_templates_can_be_read_and_not_written(as_app: Connection, pair: Pair) -> None:
+    async with as_app.transaction():
+        await enter(as_app, pair.mine.account.workspace_id)
+        assert await as_app.fetchval("SELECT count(*) FROM templates WHERE workspace_id IS NULL") == 6
+        assert await as_app.execute("UPDATE templates SET name = 'x' WHERE workspace_id IS NULL") == "UPDATE 0"
+        assert await as_app.execute("DELETE FROM templates WHERE workspace_id IS NULL") == "DELETE 0"
