@@ -3,7 +3,7 @@
 import asyncio
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.errors import InvalidInput
 
@@ -32,7 +32,7 @@ async def verify(password: str, hashed: str | None) -> bool:
 
 def _verify(password: str, hashed: str | None) -> bool:
     try:
-        matches = _hasher.verify(hashed or _NOBODY, password)
-    except (VerifyMismatchError, InvalidHashError):
+        matches = _hasher.verify(_NOBODY if hashed is None else hashed, password)
+    except (VerificationError, InvalidHashError):
         return False
     return matches and hashed is not None

@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.reader import Reader
+from app.errors import InvalidInput
 from app.events.output import OutputLog
 from app.principal import Principal
 from app.providers.chat import Finished, Message, TextDelta, Usage
@@ -114,6 +115,9 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
         failure = attempt.Failure(error.reason, error.message, error.retryable, error.retry_after)
     except OutputInvalid as error:
         failure = attempt.Failure(error.reason, error.message, retryable=True)
+    except InvalidInput as error:
+        # The prompt uses a part of the input that the template leaves optional, and it is not there.
+        failure = attempt.Failure("invalid_input", error.message, retryable=False)
     except Exception:
         # A bug of ours must end this attempt and no other. What is logged has no input in it.
         log.exception("attempt broke", attempt=number)

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 
-def refusals(payload: dict[str, Any]) -> list[tuple[str, list[str]]]:
+def refusals(payload: dict[str, Any]) -> list[tuple[str, list[str] | None]]:
     """Code and path of each error in a mutation's payload."""
     return [(error["code"], error["path"]) for error in payload["errors"]]
 
