@@ -1,5 +1,6 @@
 """The connection pool. Every connection of the service works as `bizq_app`, whoever logged in."""
 
+import orjson
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -31,6 +32,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
         pool_timeout=POOL_WAIT_SECONDS,
         # A statement that failed is logged; what a caller sent is not.
         hide_parameters=True,
+        # As strict as what came in; a number beyond 64 bits comes back as a double, not as what no answer can hold.
+        json_deserializer=orjson.loads,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
             "server_settings": {

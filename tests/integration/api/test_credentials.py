@@ -69,7 +69,7 @@ async def test_token_of_another_algorithm_is_unauthenticated(send: Send, tenant:
     now = int(time.time())
     claims: dict[str, Any] = {"iss": "bizq", "aud": "bizq", "iat": now, "exp": now + 900}
     claims["sub"] = ids.encode(ids.USER, tenant.account.user_id)
-    forged = jwt.encode(claims, None if algorithm == "none" else "k" * 32, algorithm=algorithm)
+    forged = jwt.encode(claims, "" if algorithm == "none" else "k" * 32, algorithm=algorithm)
 
     assert code(await send(Authorization=f"Bearer {forged}")) == (401, "UNAUTHENTICATED")
 

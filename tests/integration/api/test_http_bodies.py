@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -137,11 +138,13 @@ async def test_variable_of_the_wrong_type_is_the_callers_fault(gql: Gql) -> None
         "query($id: ID!, $at: DateTime) { task(id: $id) { id } tasks(filter: {createdAfter: $at}) { totalCount } }"
     )
 
-    for variables in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"id": None},
         {"id": []},
         {},
         {"id": "x", "at": "tomorrow"},
         {"id": "x", "at": "9999-12-31T24:00Z"},
-    ):
+    )
+
+    for variables in wrong:
         assert code(await gql.raw(document, **variables)) == (200, "BAD_USER_INPUT")
