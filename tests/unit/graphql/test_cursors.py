@@ -6,14 +6,15 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Select, column, select
+from sqlalchemy import ColumnElement, Select, column, select
 
 from app.errors import InvalidInput, LimitExceeded
 from app.graphql.relay import PageArguments, encode_cursor, fetch_page, number_key, uuid_key
 
 BY_ID = uuid_key(column("id"), "task", descending=True)
 BY_NUMBER = number_key(column("seq"), "event")
-STATEMENT: Select[Any] = select(column("id"), column("seq"))
+COLUMNS: list[ColumnElement[Any]] = [column("id"), column("seq")]
+STATEMENT = select(*COLUMNS)
 
 
 class Rows:
