@@ -24,9 +24,3 @@ def is_taken(port: int, host: str = LOOPBACK) -> bool:
         except OSError:
             return True
     return False
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((LOOPBACK, port)) == 0

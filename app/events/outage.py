@@ -17,10 +17,6 @@ class Outage:
         self._dependency = dependency
         self._failures = 0
 
-    @property
-    def ongoing(self) -> bool:
-        return self._failures > 0
-
     def failed(self, error: BaseException) -> float:
         """Note a failure; answers how long to wait before the next try, doubling from 0.05 to 2 s."""
         if self._failures == 0:

@@ -25,6 +25,6 @@ KEY = SecretStr("sk-test")
 )
 def test_a_provider_counts_where_there_is_access_to_it(given: dict[str, Any], expected: dict[str, str]) -> None:
     access = {f"{name}_{part}": None for name in ("openai", "anthropic") for part in ("api_key", "model")}
-    settings = Settings(_env_file=None, **{**access, "local_base_url": None, "local_model": None, **given})
+    settings = Settings(**{**access, "local_base_url": None, "local_model": None, **given})
 
     assert configured_models(settings) == expected
