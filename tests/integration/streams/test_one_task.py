@@ -36,8 +36,9 @@ async def test_retries_are_told_in_their_order(
     fakes.faults.add(Fault("openai", FaultKind.SERVER_ERROR, times=2))
     task_id = await desk.accept_one()
     stream = await watch(socket, task_id)
+    opening = await stream.next()
     async with working(service_settings):
-        events = await stream.rest()
+        events = [opening, *await stream.rest()]
 
     again = ["STARTED", "RETRY_SCHEDULED"]
     assert [event["kind"] for event in events] == ["SNAPSHOT", *again, *again, "STARTED", "SUCCEEDED"]
