@@ -55,7 +55,11 @@ class Settings(BaseSettings):
     bizq_worker_concurrency: int = Field(64, ge=1, le=1000)
     bizq_workspace_concurrency: int = Field(10, ge=1, le=1000)
     bizq_lease_seconds: float = Field(10.0, ge=1, le=300)
-    bizq_drain_seconds: float = Field(30.0, ge=0, le=300)
+    bizq_drain_seconds: float = Field(25.0, ge=0, le=300)
+
+    # A cursor can be resumed for three days, so events stay longer than that.
+    bizq_events_days: int = Field(30, ge=4, le=3650)
+    bizq_attempts_days: int = Field(90, ge=4, le=3650)
 
     bizq_max_body_bytes: int = Field(262_144, ge=1024, le=16_777_216)
     bizq_max_input_bytes: int = Field(131_072, ge=1024, le=1_048_576)

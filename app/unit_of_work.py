@@ -59,3 +59,8 @@ class UnitOfWorkFactory:
     async def wake_watchers(self, workspaces: Iterable[UUID]) -> None:
         """After events were logged in these workspaces by other means than a unit of work."""
         await self._hub.publish_many({workspace_channel(workspace) for workspace in workspaces})
+
+    async def announce(self, tasks: int, workspaces: Iterable[UUID]) -> None:
+        """After so many tasks became due in these workspaces by other means than a unit of work."""
+        self._announcer.announce(tasks)
+        await self.wake_watchers(workspaces)

@@ -1,6 +1,7 @@
 """Alembic's entry: runs the revisions over one asyncpg connection as the owner of the database."""
 
 import asyncio
+import re
 
 from alembic import context
 from sqlalchemy.engine import Connection
@@ -13,8 +14,16 @@ from app import settings
 from app.db.engine import sqlalchemy_url
 
 
+_PARTITION = re.compile(r"(task_events|task_attempts)_\d{8}")
+
+
+def is_ours(name: str | None, kind: str, parents: object) -> bool:
+    """Partitions are the scheduler's: alembic compares their parents only."""
+    return kind != "table" or name is None or _PARTITION.fullmatch(name) is None
+
+
 def run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_type=True)
+    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_type=True, include_name=is_ours)
     with context.begin_transaction():
         # A lock that cannot be had at once would queue every request behind the migration.
         connection.exec_driver_sql("SET lock_timeout = '5s'")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+import time
 from datetime import timedelta
 from functools import partial
 
@@ -11,8 +11,9 @@ import structlog
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.actors.periodic import every
 from app.services.task import claim
-from app.services.task.claim import Held
+from app.services.task.claim import FIRST_TURN, Held
 from app.services.task.run import Control, Stop, Toolbox, run_task
 from app.settings import Settings
 
@@ -20,7 +21,10 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 CANCEL_CHECK_SECONDS = 0.5
-HEARTBEATS_PER_LEASE = 3
+# A lease survives two heartbeats that fail.
+HEARTBEAT_SHARE = 0.3
+# Writing down that a task is handed back; what takes longer is left to its lease.
+HAND_BACK_SECONDS = 4.0
 CLAIM_BATCH = 25
 
 
@@ -51,14 +55,14 @@ class Runner:
         self._wanted = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._draining = False
+        self._served_last = FIRST_TURN
 
     def start(self) -> None:
-        heartbeat = self._lease.total_seconds() / HEARTBEATS_PER_LEASE
+        heartbeat = self._lease.total_seconds() * HEARTBEAT_SHARE
         self._loops = [
             asyncio.create_task(self._claim_forever()),
-            asyncio.create_task(_every(LOOK_SECONDS, self._settle)),
-            asyncio.create_task(_every(heartbeat, self._heartbeat)),
-            asyncio.create_task(_every(CANCEL_CHECK_SECONDS, self._heed_cancels)),
+            asyncio.create_task(every(heartbeat, self._heartbeat)),
+            asyncio.create_task(every(CANCEL_CHECK_SECONDS, self._heed_cancels)),
         ]
 
     def look(self) -> None:
@@ -67,14 +71,15 @@ class Runner:
 
     async def drain(self, seconds: float) -> None:
         """Claim no more, let what runs finish, hand back what does not finish in time."""
+        deadline = time.monotonic() + seconds
         self._draining = True
         # Not cancelled: what a claim has just taken would wait for its lease to run out.
         self.look()
         await asyncio.wait(self._loops[:1], timeout=seconds)
-        await self._wait_for_jobs(seconds)
+        await self._wait_for_jobs(max(0.0, deadline - time.monotonic()))
         for job in self._jobs.values():
             job.stop(Stop.SHUTDOWN)
-        await self._wait_for_jobs(self._lease.total_seconds())
+        await self._wait_for_jobs(HAND_BACK_SECONDS)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -109,12 +114,14 @@ class Runner:
             most=room,
             per_workspace=self._per_workspace,
             lease=self._lease,
+            after=self._served_last,
         )
         for row in rows:
             job = Job(self._tools, row)
             self._jobs[job.held] = job
             job.task.add_done_callback(partial(self._ended, job.held))
         if rows:
+            self._served_last = rows[-1]["workspace_id"]
             await self._tools.unit_of_work.wake_watchers({row["workspace_id"] for row in rows})
         return len(rows)
 
@@ -124,10 +131,6 @@ class Runner:
             # Recording failed: the lease runs out and the task is tried again.
             log.error("attempt not recorded", task_id=str(held.task_id), attempt=held.attempt, exc_info=error)
         self.look()
-
-    async def _settle(self) -> None:
-        if await claim.settle_overdue(self._tools.engine, self._tools.unit_of_work):
-            self.look()
 
     async def _heartbeat(self) -> None:
         held = list(self._jobs)
@@ -145,18 +148,6 @@ class Runner:
             # It may have ended while the database was asked.
             if (job := self._jobs.get(item)) is not None:
                 job.stop(reason)
-
-
-async def _every(seconds: float, action: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await action()
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("the database does not answer; trying again", reason=type(error).__name__)
-        except Exception:
-            # Without heartbeats everything that runs here would be lost.
-            log.exception("periodic work broke; trying again")
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -1,7 +1,11 @@
 """The connection pool. Every connection of the service works as `bizq_app`, whoever logged in."""
 
+from typing import Any
+
 import orjson
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.settings import Settings
@@ -25,7 +29,7 @@ def sqlalchemy_url(url: str) -> URL:
 
 def create_engine(settings: Settings) -> AsyncEngine:
     """A pool of connections whose role and time limits are set when each is opened."""
-    return create_async_engine(
+    engine = create_async_engine(
         sqlalchemy_url(settings.app_database_url),
         pool_size=settings.bizq_database_pool,
         max_overflow=0,
@@ -46,3 +50,11 @@ def create_engine(settings: Settings) -> AsyncEngine:
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _replace_if_closed)
+    return engine
+
+
+def _replace_if_closed(connection: Any, record: object, proxy: object) -> None:
+    """After PostgreSQL was restarted the pool is full of dead connections. asyncpg knows without asking the server."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError("The server closed the connection while it was not used.")

@@ -17,6 +17,7 @@ from app.graphql.errors import GenericError, LimitError, publish
 from app.graphql.node import NodeQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
+from app.graphql.sharing import SharingExecutor
 from app.graphql.task.mutations import TaskMutations
 from app.graphql.task.queries import TaskQueries
 from app.graphql.task.subscriptions import TaskSubscriptions
@@ -63,6 +64,7 @@ schema = Schema(
     mutation=Mutation,
     subscription=Subscription,
     types=[GenericError, LimitError],
+    execution_context_class=SharingExecutor,
     extensions=[
         lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
         lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),

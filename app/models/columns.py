@@ -37,6 +37,15 @@ def optional_reference(target: str) -> Any:
     return Field(default=None, sa_type=sa.Uuid, foreign_key=target, nullable=True)
 
 
+def uuid_of(*, primary_key: bool = False) -> Any:
+    """The id of a row in another table, without a foreign key."""
+    return Field(sa_type=sa.Uuid, primary_key=primary_key)
+
+
+def optional_uuid() -> Any:
+    return Field(default=None, sa_type=sa.Uuid, nullable=True)
+
+
 def varchar(length: int) -> Any:
     return Field(sa_type=sa.String(length))
 
@@ -49,8 +58,10 @@ def optional_varchar(length: int) -> Any:
     return Field(default=None, sa_type=sa.String(length), nullable=True)
 
 
-def timestamp() -> Any:
-    return Field(sa_type=sa.DateTime(timezone=True), sa_column_kwargs={"server_default": sa.func.now()})
+def timestamp(*, primary_key: bool = False) -> Any:
+    return Field(
+        sa_type=sa.DateTime(timezone=True), primary_key=primary_key, sa_column_kwargs={"server_default": sa.func.now()}
+    )
 
 
 def optional_timestamp() -> Any:

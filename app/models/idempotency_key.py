@@ -12,6 +12,7 @@ class IdempotencyKey(SQLModel, table=True):
     """The answer to a request that its sender may repeat. Written in the transaction that did what was asked."""
 
     __tablename__ = "idempotency_keys"
+    __table_args__ = (sa.Index("idx_idempotency_keys_age", "created_at"),)
 
     workspace_id: UUID = columns.reference("workspaces.id", primary_key=True)
     key: str = Field(sa_type=sa.String(255), primary_key=True)

@@ -41,6 +41,10 @@ class TimeoutPolicy(StrEnum):
     ESCALATE = "ESCALATE"
 
 
+def _partial(name: str, *indexed: str, where: str) -> sa.Index:
+    return sa.Index(f"idx_tasks_{name}", *indexed, postgresql_where=sa.text(where))
+
+
 class Task(SQLModel, table=True):
     """One piece of work, and the outbox: what is due here is work, whatever became of its messages.
 
@@ -55,10 +59,19 @@ class Task(SQLModel, table=True):
         sa.Index("idx_tasks_status", "workspace_id", "status", "id"),
         sa.Index("idx_tasks_created", "workspace_id", sa.text("created_at DESC")),
         sa.Index("idx_tasks_input", "input", postgresql_using="gin", postgresql_ops={"input": "jsonb_path_ops"}),
-        sa.Index("idx_tasks_queue", "workspace_id", "priority", "id", postgresql_where=sa.text("status = 'QUEUED'")),
-        sa.Index("idx_tasks_due", "run_at", postgresql_where=sa.text("status = 'SCHEDULED'")),
-        sa.Index("idx_tasks_expiry", "expires_at", postgresql_where=sa.text("status IN ('SCHEDULED', 'QUEUED')")),
-        sa.Index("idx_tasks_lease", "lease_until", postgresql_where=sa.text("status = 'RUNNING'")),
+        # What claims and the scheduler look for: each holds only the rows it is about, however large the table.
+        _partial(
+            "queue",
+            "workspace_id",
+            "priority",
+            "id",
+            where="status = 'QUEUED' AND run_at IS NULL AND routing IS NOT NULL",
+        ),
+        _partial("due", "run_at", where="status IN ('SCHEDULED', 'QUEUED') AND run_at IS NOT NULL"),
+        _partial("expiry", "expires_at", where="status IN ('SCHEDULED', 'QUEUED') AND started_at IS NULL"),
+        _partial("lease", "lease_until", where="status = 'RUNNING'"),
+        _partial("canceling", "cancel_requested_at", where="status = 'RUNNING' AND cancel_requested_at IS NOT NULL"),
+        _partial("waiting", "wait_until", where="status = 'WAITING'"),
         sa.CheckConstraint("cost_micros >= 0", name="tasks_cost_not_negative"),
     )
 
@@ -91,6 +104,7 @@ class Task(SQLModel, table=True):
     cancel_requested_at: datetime | None = columns.optional_timestamp()
     cancel_reason: str | None = columns.optional_varchar(500)
     wait: dict[str, Any] | None = columns.optional_jsonb()
+    wait_until: datetime | None = columns.optional_timestamp()
     meta: dict[str, Any] = columns.named_jsonb("metadata")
     tags: list[str] = columns.text_array()
     version: int = columns.integer(1)

@@ -31,17 +31,23 @@ class TaskEvent(SQLModel, table=True):
     `seq` counts 1, 2, 3 … per task. The place in a workspace's log is (xid, task_id, seq): `xid` is the writing
     transaction, or the task's previous event's where that is higher, so that the order of a task's events in the
     log is the order of their `seq`. A reader takes only rows below the oldest running transaction.
+
+    Partitioned by week, old partitions are dropped. No foreign keys: an event is only ever written from its task's row,
+    in the same statement, and with them adding or dropping a partition would lock `tasks`.
     """
 
     __tablename__ = "task_events"
-    __table_args__ = (sa.Index("idx_task_events_log", "workspace_id", "xid", "task_id", "seq"),)
+    __table_args__ = (
+        sa.Index("idx_task_events_log", "workspace_id", "xid", "task_id", "seq"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
 
-    task_id: UUID = columns.reference("tasks.id", primary_key=True)
+    task_id: UUID = columns.uuid_of(primary_key=True)
     seq: int = Field(sa_type=sa.Integer, primary_key=True)
-    workspace_id: UUID = columns.reference("workspaces.id")
+    workspace_id: UUID = columns.uuid_of()
     xid: int = Field(sa_type=columns.Xid8)
     kind: str = columns.varchar(20)
     status: str = columns.varchar(50)
     attempt: int = columns.integer(0)
     data: dict[str, Any] = columns.jsonb()
-    at: datetime = columns.timestamp()
+    at: datetime = columns.timestamp(primary_key=True)

@@ -7,14 +7,23 @@ from sqlmodel import Field, SQLModel
 
 from app.models import columns
 
+MAX_WEIGHT = 100
+MAX_CONCURRENCY = 10_000
+
 
 class Workspace(SQLModel, table=True):
-    """A company: the unit of isolation, of credits and of fairness between queues."""
+    """A company: the unit of isolation, of credits and of fairness between queues.
+
+    `weight` is how many tasks it may start in each round of the queue, `concurrency` how many may run at once
+    (None: what the installation gives everybody).
+    """
 
     __tablename__ = "workspaces"
     __table_args__ = (
         sa.CheckConstraint("credits_micros >= 0", name="workspaces_credits_not_negative"),
         sa.CheckConstraint("reserved_micros >= 0", name="workspaces_reserved_not_negative"),
+        sa.CheckConstraint(f"weight BETWEEN 1 AND {MAX_WEIGHT}", name="workspaces_weight_in_bounds"),
+        sa.CheckConstraint(f"concurrency BETWEEN 1 AND {MAX_CONCURRENCY}", name="workspaces_concurrency_in_bounds"),
     )
 
     id: UUID = columns.uuid_key()
@@ -22,6 +31,8 @@ class Workspace(SQLModel, table=True):
     slug: str = columns.unique_varchar(100)
     owner_id: UUID = columns.reference("users.id")
     plan: str = columns.varchar(50)
+    weight: int = Field(default=1, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": sa.text("1")})
+    concurrency: int | None = Field(default=None, sa_type=sa.Integer, nullable=True)
     credits_micros: int = columns.micros()
     reserved_micros: int = columns.micros()
     credits: Decimal | None = Field(default=None, sa_column=columns.credits_of("credits_micros"))

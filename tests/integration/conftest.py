@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,18 @@ from starlette.types import ASGIApp
 
 from app import ids
 from app.actors.runner import Runner
+from app.actors.work import work
 from app.db.engine import create_engine
 from app.embedded.port import free_port
-from app.events.client import redis_client
 from app.events.hub import Hub
-from app.events.output import OutputLog
 from app.fakes.app import create_app as create_fakes
 from app.fakes.faults import FaultQueue
 from app.main import build_app
 from app.principal import Principal, Role
-from app.providers.registry import build_providers
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account import api_keys
 from app.services.account.sign_up import NewAccount, SignUp, add_api_key, sign_up
-from app.services.task.run import Toolbox
 from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
 from tests.conftest import FAKE_KEY
@@ -82,6 +79,7 @@ async def service_settings(settings: Settings, fakes_server: Fakes) -> Settings:
     """With both vendors configured, at their fakes."""
     return settings.model_copy(
         update={
+            "bizq_drain_seconds": 5.0,
             "openai_base_url": f"{fakes_server.url}/openai/v1",
             "anthropic_api_key": SecretStr(FAKE_KEY),
             "anthropic_base_url": f"{fakes_server.url}/anthropic",
@@ -112,30 +110,10 @@ async def api(service_settings: Settings) -> AsyncIterator[str]:
         yield url
 
 
-@asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[Runner]:
-    """A worker on this loop: the real runner, without Dramatiq's threads."""
-    async with AsyncExitStack() as stack:
-        engine = create_engine(settings)
-        stack.push_async_callback(engine.dispose)
-        hub, announcer = Hub(settings.redis), Announcer(create_broker(settings.redis))
-        await hub.start()
-        stack.push_async_callback(hub.stop)
-        stack.push_async_callback(announcer.close)
-        providers = build_providers(**settings.provider_options())
-        stack.push_async_callback(providers.aclose)
-        redis = redis_client(settings.redis)
-        stack.push_async_callback(redis.aclose)
-        tools = Toolbox(engine, UnitOfWorkFactory(engine, hub, announcer), providers, OutputLog(redis))
-        runner = Runner(tools, settings)
-        runner.start()
-        stack.push_async_callback(runner.drain, 5.0)
-        yield runner
-
-
 @pytest.fixture
 async def worker(service_settings: Settings) -> AsyncIterator[Runner]:
-    async with working(service_settings) as runner:
+    """A worker on this loop, without Dramatiq's threads."""
+    async with work(service_settings) as runner:
         yield runner
 
 

@@ -4,15 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.graphql.task.types import Task
 from app.models import TaskComplexity, TaskStatus
 from app.services.task.queries import COLUMNS
 
 
-def blank_task(at: datetime) -> Task:
+def blank_row(at: datetime) -> dict[str, Any]:
     """A task with an all-zero id and nothing in it: no such task exists."""
-    row: dict[str, Any] = {column.name: None for column in COLUMNS}
-    row |= {
+    return {
+        **{column.name: None for column in COLUMNS},
         "id": UUID(int=0),
         "type": "",
         "status": TaskStatus.SCHEDULED,
@@ -28,4 +27,3 @@ def blank_task(at: datetime) -> Task:
         "version": 0,
         "created_at": at,
     }
-    return Task.from_row(row)

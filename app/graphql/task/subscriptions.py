@@ -9,13 +9,12 @@ import strawberry
 from app import ids
 from app.errors import InvalidInput
 from app.graphql.context import Info
-from app.graphql.task.blank import blank_task
 from app.graphql.task.inputs import TaskFilterInput, decode_id, require_id
-from app.graphql.task.types import JSON, Task, TaskEvent, TaskOutputChunk
+from app.graphql.task.types import TaskEvent, TaskOutputChunk, event_view
 from app.principal import Permission
 from app.services.task.follow_output import follow_output
 from app.services.task.queries import TaskFilter
-from app.services.task.watch import Seen, Watcher
+from app.services.task.watch import Watcher
 
 
 @strawberry.type
@@ -45,7 +44,7 @@ class TaskSubscriptions:
             stream = watcher.workspace(filter.to_filter() if filter is not None else TaskFilter(), after)
         async with aclosing(stream) as events:
             async for seen in events:
-                yield _event(seen)
+                yield event_view(seen)
 
     @strawberry.subscription(
         description="The text that a task's model is writing, at most 20 pieces a second, until the task has ended."
@@ -72,15 +71,3 @@ class TaskSubscriptions:
                     reset=chunk.reset,
                     done=chunk.done,
                 )
-
-
-def _event(seen: Seen) -> TaskEvent:
-    return TaskEvent(
-        cursor=seen.cursor.encode(),
-        seq=seen.seq,
-        kind=seen.kind,
-        at=seen.cursor.at,
-        task=Task.from_row(seen.task) if seen.task is not None else blank_task(seen.cursor.at),
-        data=JSON(seen.data),
-        gap=seen.gap,
-    )

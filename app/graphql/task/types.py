@@ -1,7 +1,7 @@
 """A task as clients see it. Scalars are copied from columns; edges go through loaders."""
 
 from datetime import datetime
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 from uuid import UUID
 
 import strawberry
@@ -13,6 +13,7 @@ from app.graphql.context import Info
 from app.graphql.errors import UserError
 from app.graphql.relay import After, First, Node, Page, PageArguments, PageInfo, fetch_page, number_key
 from app.graphql.scalars import BigInt
+from app.graphql.task.blank import blank_row
 from app.graphql.task.enums import (
     TaskComplexityType,
     TaskEventKindType,
@@ -22,15 +23,13 @@ from app.graphql.task.enums import (
 )
 from app.graphql.template.types import TemplateVersion
 from app.graphql.worker.types import Worker
-from app.models import TaskComplexity, TaskEventKind, TaskStatus
+from app.models import TaskComplexity, TaskStatus
 from app.models.columns import MICROS_PER_CREDIT
 from app.services.task import queries
-from app.services.task.log import LoggedEvent
-from app.services.task.watch import as_of
+from app.services.task.log import LoggedEvent, Seen
 
 JSON = strawberry.scalars.JSON
-# As read from the table, or as it stood at an event.
-Columns: TypeAlias = RowMapping | dict[str, Any]
+Columns = queries.Columns
 _ATTEMPT_KEY = number_key(queries.ATTEMPT_COLUMNS.number, "attempt")
 _EVENT_KEY = number_key(queries.EVENT_COLUMNS.seq, "event")
 
@@ -52,6 +51,11 @@ class TaskWait:
     reason: TaskWaitReasonType = strawberry.field(description="What it waits for.")  # type: ignore[valid-type]
     deadline: datetime | None = strawberry.field(description="How long it waits; null means for ever.")
     on_timeout: TimeoutPolicyType = strawberry.field(description="What happens then.")  # type: ignore[valid-type]
+
+    @classmethod
+    def from_row(cls, row: Columns) -> Self | None:
+        wait = row["wait"]
+        return cls(**wait, deadline=row["wait_until"]) if wait else None
 
 
 @strawberry.type(description="Which model does a task, and why.")
@@ -160,7 +164,7 @@ class Task(Node):
             progress=row["progress"],
             error=TaskError.from_json(row["error"]),
             routing=RoutingDecision(**row["routing"]) if row["routing"] else None,
-            wait=TaskWait(**row["wait"]) if row["wait"] else None,
+            wait=TaskWait.from_row(row),
             attempt_count=row["attempt"],
             metadata=row["metadata"],
             tags=row["tags"],
@@ -216,15 +220,16 @@ class Task(Node):
 
     @strawberry.field(description="What happened to it, oldest first.")
     async def events(self, info: Info, first: First = None, after: After = None) -> "TaskEventConnection":
-        statement = queries.events_of(self.row["id"])
+        statement = queries.events_of(self.row)
         page = await fetch_page(info.context.reader, statement, _EVENT_KEY, PageArguments(first, after))
-        nodes = [_event_of(self, LoggedEvent.from_row(row)) for row in page.rows]
+        nodes = [event_view(LoggedEvent.of(row, self.row).seen) for row in page.rows]
         edges = [TaskEventEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
         return TaskEventConnection(edges=edges, nodes=nodes, page_info=page.info)
 
 
 @strawberry.type(description="Something that happened to a task.")
 class TaskEvent:
+    shared: strawberry.Private[dict[Any, Any]]
     cursor: str = strawberry.field(
         description="Pass it as after to taskEvents to resume, in any process, after any outage."
     )
@@ -318,13 +323,18 @@ async def load_worker(info: Info, worker_id: UUID | None) -> Worker | None:
     return Worker.from_row(row) if row is not None else None
 
 
-def _event_of(task: Task, event: LoggedEvent) -> TaskEvent:
-    return TaskEvent(
-        cursor=event.cursor.encode(),
-        seq=event.position.seq,
-        kind=TaskEventKind(event.kind),
-        at=event.at,
-        task=Task.from_row(as_of(task.row, event)),
-        data=JSON(event.data),
-        gap=False,
-    )
+def event_view(seen: Seen) -> TaskEvent:
+    """The same object for all subscribers of this process: it is built once."""
+    view: TaskEvent | None = seen.shared.get(TaskEvent)
+    if view is None:
+        view = seen.shared[TaskEvent] = TaskEvent(
+            shared=seen.shared,
+            cursor=seen.cursor.encode(),
+            seq=seen.seq,
+            kind=seen.kind,
+            at=seen.cursor.at,
+            task=Task.from_row(seen.task if seen.task is not None else blank_row(seen.cursor.at)),
+            data=JSON(seen.data),
+            gap=seen.gap,
+        )
+    return view

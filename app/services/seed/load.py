@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain, islice
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,6 +19,7 @@ from app.errors import InvalidState
 from app.models import ApiKey, Membership, User, Worker, Workspace
 from app.services.seed.companies import Company, found
 from app.services.seed.history import History, Narrator
+from app.services.seed.identity import BEGINNING, END
 from app.services.seed.rows import AttemptRow, EventRow, TaskRow
 from app.services.template import builtin
 from app.services.template.queries import COLUMNS, VERSION_COLUMNS
@@ -26,6 +28,9 @@ BATCH = 5_000
 LANES = 3
 _TABLES: dict[str, Any] = {model.__tablename__: model for model in (User, Workspace, Membership, ApiKey, Worker)}
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext('bizq.seed'))")
+# History of long ago: its partitions are made for it, and the scheduler drops none of them meanwhile.
+_HOLD_HISTORY = text("SELECT pg_advisory_lock(hashtext('bizq.keep_history'))")
+_ADD_PARTITIONS = text("SELECT add_partitions(:parent, :unit, :since, :until)")
 _LAST_SET = text(r"SELECT max(substring(slug FROM '^seed(\d{1,6})-')::integer) FROM workspaces")
 # A young installation has few workspaces, so PostgreSQL would check each foreign key by scanning all of them: with the
 # index the whole is a third faster.
@@ -103,12 +108,14 @@ async def seed(owner_url: str, plan: Plan, on_progress: Callable[[int], None]) -
         sqlalchemy_url(owner_url), poolclass=NullPool, connect_args={"server_settings": _SESSION}
     )
     try:
-        async with engine.begin() as connection:
-            versions = await _versions(connection)
-            set_number, companies = await _found(connection, plan.workspaces)
-        counts = await _load_tasks(
-            engine, Narrator(set_number, companies, versions).tell(plan.tasks, plan.queued), on_progress
-        )
+        async with engine.connect() as holder:
+            await _make_room(holder)
+            async with engine.begin() as connection:
+                versions = await _versions(connection)
+                set_number, companies = await _found(connection, plan.workspaces)
+            counts = await _load_tasks(
+                engine, Narrator(set_number, companies, versions).tell(plan.tasks, plan.queued), on_progress
+            )
         # So that the first pages after many are planned with the right sizes in mind.
         if plan.tasks >= BATCH:
             async with engine.begin() as connection:
@@ -120,6 +127,15 @@ async def seed(owner_url: str, plan: Plan, on_progress: Callable[[int], None]) -
         for item in companies
     ]
     return SeedReport(set_number, seeded, plan.tasks, time.monotonic() - began)
+
+
+async def _make_room(connection: AsyncConnection) -> None:
+    """Partitions for the time that the histories are about, which stay as long as this connection."""
+    await connection.execute(_HOLD_HISTORY)
+    for parent, unit in (("task_events", "week"), ("task_attempts", "month")):
+        values = {"parent": parent, "unit": unit, "since": BEGINNING, "until": END + timedelta(days=1)}
+        await connection.execute(_ADD_PARTITIONS, values)
+    await connection.commit()
 
 
 async def _versions(connection: AsyncConnection) -> dict[str, UUID]:

@@ -14,6 +14,8 @@ from app.services.task.lifecycle import attempts_left, retry_delay
 from app.unit_of_work import UnitOfWork
 
 WORKER_LOST = "worker_lost"
+# Waiting would help nobody; spread all the same, so that a task which kills workers takes fewer others with it again.
+WORKER_LOST_SPREAD_SECONDS = 1.0
 _TASK = Task.__table__  # type: ignore[attr-defined]
 _ATTEMPT = TaskAttempt.__table__  # type: ignore[attr-defined]
 _rng = random.SystemRandom()
@@ -87,7 +89,10 @@ async def fail(
     spent: dict[str, Any] = {"cost_micros": _TASK.c.cost_micros + cost.micros} if cost else {}
     if failure.retryable and left:
         tries = number - task["attempts_before"]
-        delay = retry_delay(tries, retry_after=failure.retry_after, random=_rng.random)
+        if failure.code == WORKER_LOST:
+            delay = WORKER_LOST_SPREAD_SECONDS * _rng.random()
+        else:
+            delay = retry_delay(tries, retry_after=failure.retry_after, random=_rng.random)
         run_at = uow.now + timedelta(seconds=delay)
         data = {"attempt": number, "error": failure.as_json(), "nextAttemptAt": run_at.isoformat()}
         values = {**spent, "run_at": run_at, "lease_until": None, "error": failure.as_json()}

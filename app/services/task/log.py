@@ -3,8 +3,9 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,10 +19,13 @@ from app.events.feed import Feed
 from app.events.hub import Hub
 from app.models import TaskEventKind, TaskStatus
 from app.models.columns import Xid8
+from app.services.task.lifecycle import TERMINAL
+from app.services.task.queries import Columns
 from app.unit_of_work import workspace_channel
 
 PAGE = 500
 _VERSION = "1"
+_CANCELING = {TaskEventKind.CANCEL_REQUESTED, TaskEventKind.CANCELED}
 
 
 class Position(NamedTuple):
@@ -61,9 +65,29 @@ class Cursor:
             raise InvalidInput("after is not a cursor of a task event.", ("after",)) from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Seen:
+    """An event as a subscriber gets it. `task` is the task as it stood then; None only in an empty workspace.
+
+    All subscribers of this process get the same object: `shared` is where they keep what they make of it.
+    """
+
+    cursor: Cursor
+    seq: int
+    kind: TaskEventKind
+    data: dict[str, Any]
+    task: Columns | None
+    gap: bool = False
+    shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def is_end(self) -> bool:
+        return self.kind.value in TERMINAL
+
+
+@dataclass(frozen=True)
 class LoggedEvent:
-    """A row of the log. `key` is the workspace."""
+    """A row of the log, with its task's row as it was read after it. `key` is the workspace."""
 
     key: UUID
     position: Position
@@ -72,9 +96,10 @@ class LoggedEvent:
     attempt: int
     data: dict[str, Any]
     at: datetime
+    task: Columns = field(repr=False, compare=False)
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> "LoggedEvent":
+    def of(cls, row: RowMapping, task: Columns) -> "LoggedEvent":
         return cls(
             key=row["workspace_id"],
             position=Position(row["xid"], row["task_id"], row["seq"]),
@@ -83,11 +108,38 @@ class LoggedEvent:
             attempt=row["attempt"],
             data=row["data"],
             at=row["at"],
+            task=task,
         )
 
-    @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.position, self.at)
+    @cached_property
+    def seen(self) -> Seen:
+        return Seen(Cursor(self.position, self.at), self.position.seq, self.kind, self.data, as_of(self.task, self))
+
+
+def as_of(task: Columns, event: LoggedEvent) -> Columns:
+    """The task as it stood right after the event. What came later is taken back; the rest never changes."""
+    next_attempt_at = event.data.get("nextAttemptAt")
+    run_at = datetime.fromisoformat(next_attempt_at) if next_attempt_at else None
+    if task["event_seq"] == event.position.seq:
+        return {**task, "run_at": run_at} if run_at is not None else task
+    ended = event.status in TERMINAL
+    attempts_ended = event.attempt - (event.status == TaskStatus.RUNNING)
+    return {
+        **task,
+        "status": event.status,
+        "attempt": event.attempt,
+        "version": event.position.seq,
+        "event_seq": event.position.seq,
+        "error": event.data.get("error"),
+        "output": task["output"] if event.status == TaskStatus.SUCCEEDED else None,
+        "progress": 1.0 if event.status == TaskStatus.SUCCEEDED else None,
+        "finished_at": event.at if ended else None,
+        "started_at": task["started_at"] if event.attempt else None,
+        "run_at": run_at,
+        "cancel_requested_at": task["cancel_requested_at"] if event.kind in _CANCELING else None,
+        # The log does not say what the earlier ones of several attempts cost.
+        "cost_micros": task["cost_micros"] if attempts_ended > 0 else 0,
+    }
 
 
 TaskFeed = Feed[UUID, LoggedEvent]
@@ -97,6 +149,7 @@ _READ = text("SELECT * FROM read_task_events(:workspaces, :xids, :tasks, :seqs, 
     bindparam("tasks", type_=ARRAY(UuidType)),
     bindparam("seqs", type_=ARRAY(Integer)),
 )
+_READ_TASKS = text("SELECT * FROM read_tasks(:ids)").bindparams(bindparam("ids", type_=ARRAY(UuidType)))
 _HEAD = text("SELECT * FROM task_events_head(:workspace)")
 
 
@@ -113,7 +166,13 @@ def task_feed(engine: AsyncEngine, hub: Hub) -> TaskFeed:
             "page": PAGE,
         }
         async with engine.connect() as connection:
-            return [LoggedEvent.from_row(row) for row in (await connection.execute(_READ, values)).mappings()]
+            rows = (await connection.execute(_READ, values)).mappings().all()
+            if not rows:
+                return []
+            # In a snapshot that is not older, so each task is as it stands after its event, or later.
+            found = await connection.execute(_READ_TASKS, {"ids": list({row["task_id"] for row in rows})})
+            tasks = {task["id"]: task for task in found.mappings()}
+        return [LoggedEvent.of(row, tasks[row["task_id"]]) for row in rows]
 
     async def read_head(workspace_id: UUID) -> Position:
         return await log_head(engine, workspace_id)

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, func, literal, or_, select
@@ -19,6 +19,10 @@ from app.models.columns import Xid8
 COLUMNS = Task.__table__.c  # type: ignore[attr-defined]
 ATTEMPT_COLUMNS = TaskAttempt.__table__.c  # type: ignore[attr-defined]
 EVENT_COLUMNS = TaskEvent.__table__.c  # type: ignore[attr-defined]
+# As read from the table, or as it stood at an event.
+Columns: TypeAlias = RowMapping | dict[str, Any]
+# Between the clocks of the processes that wrote a task's row and its events.
+CLOCK_SKEW = timedelta(hours=1)
 _VERSION = TemplateVersion.__table__.c  # type: ignore[attr-defined]
 
 
@@ -33,6 +37,9 @@ class TaskFilter:
     tags: tuple[str, ...] | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
+    error_codes: tuple[str, ...] | None = None
     search: str | None = None
     input_contains: Any = None
 
@@ -46,20 +53,22 @@ def attempts_of(task_id: UUID) -> Select[Any]:
     return select(*wanted).where(ATTEMPT_COLUMNS.task_id == task_id)
 
 
-def events_of(task_id: UUID) -> Select[Any]:
-    return select(*EVENT_COLUMNS).where(EVENT_COLUMNS.task_id == task_id)
+def events_of(task: Columns) -> Select[Any]:
+    """The log of a task, of which `id` and `created_at` are needed: older partitions are not looked at."""
+    since = task["created_at"] - CLOCK_SKEW
+    return select(*EVENT_COLUMNS).where(EVENT_COLUMNS.task_id == task["id"], EVENT_COLUMNS.at >= since)
 
 
-def events_after(task_id: UUID, seq: int) -> Select[Any]:
-    return events_of(task_id).where(EVENT_COLUMNS.seq > seq).order_by(EVENT_COLUMNS.seq)
+def events_after(task: Columns, seq: int) -> Select[Any]:
+    return events_of(task).where(EVENT_COLUMNS.seq > seq).order_by(EVENT_COLUMNS.seq)
 
 
-def last_seq_before(task_id: UUID, xid: int, other_task_id: UUID) -> Select[Any]:
+def last_seq_before(task: Columns, xid: int, other_task_id: UUID) -> Select[Any]:
     """The task's last event that comes before an event of another task in the log."""
     earlier = EVENT_COLUMNS.xid < literal(xid, Xid8)
     beside = (EVENT_COLUMNS.xid == literal(xid, Xid8)) & (EVENT_COLUMNS.task_id < other_task_id)
     seq = func.max(EVENT_COLUMNS.seq).label("seq")
-    return select(seq).where(EVENT_COLUMNS.task_id == task_id, earlier | beside)
+    return events_of(task).with_only_columns(seq).where(earlier | beside)
 
 
 def count(wanted: TaskFilter) -> Select[Any]:
@@ -119,16 +128,25 @@ def matching(wanted: TaskFilter) -> list[ColumnElement[bool]]:
         conditions.append(COLUMNS.template_version_id.in_(versions))
     if wanted.tags is not None:
         conditions.append(COLUMNS.tags.contains(cast(list(wanted.tags), ARRAY(Text))))
-    if wanted.created_after is not None:
-        conditions.append(COLUMNS.created_at > wanted.created_after)
-    if wanted.created_before is not None:
-        conditions.append(COLUMNS.created_at < wanted.created_before)
+    if wanted.error_codes is not None:
+        conditions.append(COLUMNS.error["code"].astext.in_(wanted.error_codes))
     if wanted.search:
         in_tags = cast(wanted.search, String) == func.any(COLUMNS.tags)
         conditions.append(or_(COLUMNS.type.icontains(wanted.search, autoescape=True), in_tags))
     if wanted.input_contains is not None:
         conditions.append(COLUMNS.input.contains(cast(wanted.input_contains, JSONB)))
-    return conditions
+    return conditions + _between(wanted)
+
+
+def _between(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    """The times are exclusive."""
+    bounds = (
+        (COLUMNS.created_at, wanted.created_after, wanted.created_before),
+        (COLUMNS.finished_at, wanted.finished_after, wanted.finished_before),
+    )
+    after = [column > moment for column, moment, _ in bounds if moment is not None]
+    before = [column < moment for column, _, moment in bounds if moment is not None]
+    return after + before
 
 
 async def get_for_update(session: AsyncSession, task_id: UUID) -> RowMapping:

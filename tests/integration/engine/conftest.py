@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.actors.runner import Runner
+from app.actors.scheduler import Scheduler
 from app.db.engine import sqlalchemy_url
 from app.events.client import redis_client
 from app.events.output import OutputLog
@@ -38,7 +39,10 @@ async def empty_queue(owner: AsyncEngine) -> None:
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.services.task.lifecycle.BACKOFF_BASE_SECONDS", 0.02)
+    monkeypatch.setattr("app.services.task.attempt.WORKER_LOST_SPREAD_SECONDS", 0.02)
     monkeypatch.setattr("app.actors.runner.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("app.actors.scheduler.DUE_SECONDS", 0.05)
+    monkeypatch.setattr("app.actors.scheduler.OVERDUE_SECONDS", 0.05)
 
 
 MakeDesk = Callable[[], Awaitable[Desk]]
@@ -70,11 +74,14 @@ def working_with(desk: Desk, service_settings: Settings) -> WorkingWith:
         redis = redis_client(service_settings.redis)
         tools = Toolbox(desk.engine, desk.unit_of_work, Providers({"openai": provider}), OutputLog(redis))
         runner = Runner(tools, service_settings)
+        scheduler = Scheduler(desk.engine, desk.unit_of_work, service_settings, runner.look)
         runner.start()
+        scheduler.start()
         try:
             yield runner
         finally:
             await runner.drain(1)
+            await scheduler.stop()
             await redis.aclose()
 
     return work

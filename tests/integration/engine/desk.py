@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import AppError
-from app.services.task import claim
+from app.services.task import claim, schedule
 from app.services.task.create import Intake, create_tasks
 from app.services.task.draft import TaskDraft
 from app.services.task.lifecycle import TERMINAL
@@ -64,14 +64,27 @@ class Desk:
         return [event["kind"] for event in events]
 
     async def claim(
-        self, most: int = 100, *, per_workspace: int = 100, lease: float = 30, claimant: str = "test"
+        self,
+        most: int = 100,
+        *,
+        per_workspace: int = 100,
+        lease: float = 30,
+        claimant: str = "test",
+        after: UUID = claim.FIRST_TURN,
     ) -> Sequence[RowMapping]:
         return await claim.claim_tasks(
-            self.engine, claimant=claimant, most=most, per_workspace=per_workspace, lease=timedelta(seconds=lease)
+            self.engine,
+            claimant=claimant,
+            most=most,
+            per_workspace=per_workspace,
+            lease=timedelta(seconds=lease),
+            after=after,
         )
 
     async def settle(self) -> int:
-        return await claim.settle_overdue(self.engine, self.unit_of_work)
+        """What the scheduler does in a second; how many tasks it found."""
+        due = await schedule.queue_due(self.engine, self.unit_of_work)
+        return due + await schedule.settle_overdue(self.engine, self.unit_of_work)
 
     async def until(self, task_id: UUID, holds: Callable[[RowMapping], bool], seconds: float = 20) -> RowMapping:
         """The task when the condition holds; the test fails when it does not within so many seconds."""

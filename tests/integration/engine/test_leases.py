@@ -4,13 +4,14 @@ from uuid import UUID
 import pytest
 
 from app.actors.runner import Runner
+from app.actors.work import work
 from app.fakes.faults import Fault, FaultKind
 from app.models import TaskEventKind
 from app.principal import Principal
 from app.services.task import attempt
 from app.services.task.attempt import Cost, Failure
 from app.settings import Settings
-from tests.integration.conftest import Fakes, working
+from tests.integration.conftest import Fakes
 from tests.integration.engine.calls import open_call
 from tests.integration.engine.desk import Desk
 
@@ -27,7 +28,7 @@ async def lose(desk: Desk, task_id: UUID) -> None:
 async def test_a_task_whose_worker_vanished_is_done_by_another(desk: Desk, service_settings: Settings) -> None:
     task_id = await desk.accept_one()
     await desk.claim(lease=1, claimant="gone")
-    async with working(service_settings):
+    async with work(service_settings):
         task = await desk.ended(task_id)
 
     assert (task["status"], task["attempt"]) == ("SUCCEEDED", 2)
@@ -90,7 +91,7 @@ async def test_a_late_checkpoint_does_not_overwrite_how_the_attempt_ended(desk: 
 
 async def test_heartbeats_keep_a_long_call_alive(desk: Desk, service_settings: Settings, fakes: Fakes) -> None:
     fakes.faults.add(Fault("openai", FaultKind.SLOW, delay=0.15))
-    async with working(service_settings.model_copy(update={"bizq_lease_seconds": 1.0})):
+    async with work(service_settings.model_copy(update={"bizq_lease_seconds": 1.0})):
         task_id = await desk.accept_one()
         task = await desk.ended(task_id)
 
@@ -100,7 +101,7 @@ async def test_heartbeats_keep_a_long_call_alive(desk: Desk, service_settings: S
 
 async def test_a_worker_that_lost_its_task_stops_its_call(desk: Desk, service_settings: Settings, fakes: Fakes) -> None:
     fakes.faults.add(Fault("openai", FaultKind.SLOW, delay=0.2))
-    async with working(service_settings.model_copy(update={"bizq_lease_seconds": 1.0})):
+    async with work(service_settings.model_copy(update={"bizq_lease_seconds": 1.0})):
         task_id = await desk.accept_one()
         call = await open_call(fakes)
         await desk.change(

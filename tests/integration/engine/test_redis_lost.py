@@ -2,9 +2,9 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from app.actors.work import work
 from app.services.task.lifecycle import TERMINAL
 from app.settings import Settings
-from tests.integration.conftest import working
 from tests.integration.engine.desk import Desk
 
 
@@ -24,7 +24,7 @@ async def test_a_flushed_redis_costs_no_task(desk: Desk, service_settings: Setti
     await desk.accept(20)
     async with Redis.from_url(service_settings.redis) as redis:
         await redis.flushall()
-        async with working(service_settings.model_copy(update={"bizq_workspace_concurrency": 5})):
+        async with work(service_settings.model_copy(update={"bizq_workspace_concurrency": 5})):
             await desk.until((await desk.accept(1))[0], lambda task: True)
             await redis.flushall()
             statuses = await all_ended(desk)

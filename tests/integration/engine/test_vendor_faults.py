@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from app.actors.runner import Runner
+from app.actors.work import work
 from app.embedded.port import free_port
 from app.fakes.faults import Fault, FaultKind
 from app.models import TaskComplexity
 from app.settings import Settings
-from tests.integration.conftest import Fakes, working
+from tests.integration.conftest import Fakes
 from tests.integration.engine.desk import Desk
 
 HIGH = TaskComplexity.HIGH
@@ -151,7 +152,7 @@ async def test_a_refusal_is_final_and_paid(
 
 async def test_a_provider_that_is_gone_is_tried_three_times(desk: Desk, service_settings: Settings) -> None:
     nowhere = {"openai_base_url": f"http://127.0.0.1:{free_port()}/v1"}
-    async with working(service_settings.model_copy(update=nowhere)):
+    async with work(service_settings.model_copy(update=nowhere)):
         task_id = await desk.accept_one()
         task = await desk.ended(task_id)
 
@@ -160,7 +161,7 @@ async def test_a_provider_that_is_gone_is_tried_three_times(desk: Desk, service_
 
 
 async def test_a_provider_that_this_worker_does_not_have_fails_at_once(desk: Desk, service_settings: Settings) -> None:
-    async with working(service_settings.model_copy(update={"anthropic_api_key": None})):
+    async with work(service_settings.model_copy(update={"anthropic_api_key": None})):
         task_id = await desk.accept_one(complexity=HIGH)
         task = await desk.ended(task_id)
 

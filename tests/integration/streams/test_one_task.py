@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from app.actors.runner import Runner
+from app.actors.work import work
 from app.fakes.faults import Fault, FaultKind
 from app.services.task.log import Cursor
 from app.settings import Settings
-from tests.integration.conftest import Fakes, working
+from tests.integration.conftest import Fakes
 from tests.integration.engine.desk import Desk
 from tests.integration.graphql_client import Gql, Socket
 from tests.integration.streams.watching import TASK_EVENTS, history, public, told, watch
@@ -21,7 +22,7 @@ async def test_a_snapshot_then_everything_live_then_the_end(
     task_id = await desk.accept_one()
     stream = await watch(socket, task_id)
     opening = await stream.next()
-    async with working(service_settings):
+    async with work(service_settings):
         events = await stream.rest()
 
     assert (opening["kind"], opening["seq"], opening["gap"]) == ("SNAPSHOT", 1, False)
@@ -37,7 +38,7 @@ async def test_retries_are_told_in_their_order(
     task_id = await desk.accept_one()
     stream = await watch(socket, task_id)
     opening = await stream.next()
-    async with working(service_settings):
+    async with work(service_settings):
         events = [opening, *await stream.rest()]
 
     again = ["STARTED", "RETRY_SCHEDULED"]
@@ -75,7 +76,7 @@ async def test_a_resume_goes_on_live(desk: Desk, gql: Gql, socket: Socket, servi
     task_id = await desk.accept_one()
     (created,) = await history(gql, task_id)
     stream = await watch(socket, task_id, after=created["cursor"])
-    async with working(service_settings):
+    async with work(service_settings):
         events = await stream.rest()
 
     assert [event["kind"] for event in events] == ["STARTED", "SUCCEEDED"]
@@ -140,7 +141,7 @@ async def test_many_watchers_of_one_task_all_see_its_end(
     streams = [await watch(socket, task_id) for _ in range(15)]
     # All of them, before a worker can begin: a later snapshot would show the task running.
     first = [await stream.next() for stream in streams]
-    async with working(service_settings):
+    async with work(service_settings):
         rest = [await stream.rest() for stream in streams]
 
     assert [event["kind"] for event in first] == ["SNAPSHOT"] * 15

@@ -5,9 +5,10 @@ import random
 
 import pytest
 
+from app.actors.work import work
 from app.fakes.faults import Fault, FaultKind
 from app.settings import Settings
-from tests.integration.conftest import Fakes, working
+from tests.integration.conftest import Fakes
 from tests.integration.engine.desk import Desk
 from tests.integration.graphql_client import connect
 from tests.integration.streams.watching import Event, public, told, watch_all
@@ -54,7 +55,7 @@ async def test_the_merged_log_is_that_of_the_database(
     opened = asyncio.create_task(client.watch(1))
     while not client.cursor:  # noqa: ASYNC110 its opening event
         await asyncio.sleep(0.01)
-    async with working(service_settings):
+    async with work(service_settings):
         for _ in range(TASKS // 5):
             await desk.accept(5)
             await asyncio.sleep(chance.random() * 0.2)

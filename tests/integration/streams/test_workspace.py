@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 from app.actors.runner import Runner
+from app.actors.work import work
 from app.fakes.faults import Fault, FaultKind
 from app.services.task.log import Cursor
 from app.settings import Settings
-from tests.integration.conftest import Fakes, working
+from tests.integration.conftest import Fakes
 from tests.integration.engine.desk import Desk
 from tests.integration.graphql_client import Gql, Socket
 from tests.integration.streams.watching import history, public, told, watch_all
@@ -44,7 +45,7 @@ async def test_events_of_all_tasks_come_in_the_order_of_the_log(
 ) -> None:
     stream = await watch_all(socket)
     await stream.next()
-    async with working(service_settings):
+    async with work(service_settings):
         tasks = await desk.accept(5)
         events = [await stream.next() for _ in range(15)]
 
@@ -81,7 +82,7 @@ async def test_only_the_wanted_types_and_states_are_told(
     failures = await watch_all(socket, statuses=["FAILED", "EXPIRED"])
     for stream in (by_type, failures):
         await stream.next()
-    async with working(service_settings):
+    async with work(service_settings):
         failing = await desk.accept_one()
         await desk.ended(failing)
         review = await desk.accept_one(type="review.classify", input={"review": "Lovely."})

@@ -6,8 +6,7 @@ import pytest
 
 from app.models import TaskEventKind as Kind
 from app.models import TaskStatus as Status
-from app.services.task.log import LoggedEvent, Position
-from app.services.task.watch import as_of
+from app.services.task.log import LoggedEvent, Position, as_of
 
 BEGAN = datetime(2026, 6, 1, tzinfo=UTC)
 TASK, WORKSPACE = UUID(int=1), UUID(int=2)
@@ -32,7 +31,7 @@ ERROR = {"code": "overloaded", "message": "…", "retryable": True}
 
 def event(seq: int, kind: Kind, status: Status, attempt: int, **data: Any) -> LoggedEvent:
     at = BEGAN + timedelta(seconds=seq)
-    return LoggedEvent(WORKSPACE, Position(seq, TASK, seq), kind, status, attempt, data, at)
+    return LoggedEvent(WORKSPACE, Position(seq, TASK, seq), kind, status, attempt, data, at, DONE)
 
 
 def test_the_last_event_shows_the_task_as_it_is() -> None:
