@@ -1,5 +1,6 @@
 """The API process: everything it has one of, put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,19 +11,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
-from app import settings as settings_module
 from app.db.engine import create_engine
 from app.db.guard import check_role
 from app.events.client import redis_client
 from app.events.hub import Hub
 from app.events.output import OutputLog
+from app.graphql.access import AccessWatch
 from app.graphql.context import Resources
 from app.graphql.http import GraphQLHTTP
 from app.graphql.schema import schema
+from app.graphql.sse import GraphQLSSE
 from app.graphql.websocket import GraphQLWebSocket
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
-from app.log import configure
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
@@ -34,30 +35,28 @@ from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
 
 
-def create_app() -> Starlette:
-    """What uvicorn calls (`--factory`)."""
-    settings = settings_module.load()
-    configure(settings)
-    return build_app(settings)
-
-
 def build_app(settings: Settings) -> Starlette:
+    """`state.stopping` is an event to set when the process is told to go down, before its connections are closed."""
     engine = create_engine(settings)
     hub = Hub(settings.redis)
     announcer = Announcer(create_broker(settings.redis))
     redis = redis_client(settings.redis)
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds)
     feed = task_feed(engine, hub)
+    authenticator = Authenticator(engine, signer)
+    access = AccessWatch(authenticator)
     resources = Resources(
         settings=settings,
         engine=engine,
         unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
-        authenticator=Authenticator(engine, signer),
+        authenticator=authenticator,
         signer=signer,
         intake=Intake(configured_models(settings), settings.bizq_max_input_bytes),
         hub=hub,
         feed=feed,
         output=OutputLog(redis),
+        access=access,
+        stopping=asyncio.Event(),
     )
 
     @asynccontextmanager
@@ -70,13 +69,16 @@ def build_app(settings: Settings) -> Starlette:
             await hub.start()
             stack.push_async_callback(hub.stop)
             stack.push_async_callback(feed.stop)
+            access.start()
+            stack.push_async_callback(access.stop)
             yield
 
     readiness = Readiness(engine, hub)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", GraphQLHTTP(resources)),
             WebSocketRoute("/graphql", GraphQLWebSocket(resources)),
+            Route("/graphql/stream", GraphQLSSE(resources)),
             Route("/schema.graphql", _schema),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
@@ -87,13 +89,15 @@ def build_app(settings: Settings) -> Starlette:
                 CORSMiddleware,
                 allow_origins=settings.allowed_origins,
                 allow_credentials=True,
-                allow_methods=["POST"],
-                allow_headers=["Authorization", "Content-Type", "X-Workspace-Id"],
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "X-Workspace-Id", "Last-Event-ID"],
                 expose_headers=["X-Request-Id"],
             ),
         ],
         lifespan=lifespan,
     )
+    app.state.stopping = resources.stopping
+    return app
 
 
 async def _schema(request: Request) -> PlainTextResponse:

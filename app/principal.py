@@ -1,6 +1,7 @@
 """Who is calling, in which workspace, and what they may do there."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -40,13 +41,17 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller. `scopes` narrows an API key below its role; None means all that the role allows."""
+    """A caller. `scopes` narrows an API key below its role; None means all that the role allows.
+
+    `expires_at` is when the token that shows who it is runs out; None where it is no token.
+    """
 
     workspace_id: UUID
     role: Role
     user_id: UUID | None = None
     api_key_id: UUID | None = None
     scopes: frozenset[Permission] | None = None
+    expires_at: datetime | None = None
 
     @classmethod
     def system(cls, workspace_id: UUID) -> "Principal":

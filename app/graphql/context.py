@@ -1,5 +1,6 @@
 """What a resolver can reach. No session among it: sibling fields run at the same time and could not share one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from app.db.reader import Reader
 from app.errors import Unauthenticated
 from app.events.hub import Hub
 from app.events.output import OutputLog
+from app.graphql.access import AccessWatch
 from app.graphql.loaders import Loaders
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
@@ -35,6 +37,9 @@ class Resources:
     hub: Hub
     feed: TaskFeed
     output: OutputLog
+    access: AccessWatch
+    # Set when the process goes down: who streams is to come back elsewhere.
+    stopping: asyncio.Event
 
 
 class Context:
@@ -47,9 +52,12 @@ class Context:
         self._principal: Principal | None = None
         self._reader: Reader | None = None
         self._loaders: Loaders | None = None
-        # Of a socket: what the handshake showed, and what Strawberry read from connection_init.
-        self.handshake = Credentials(None, None)
+        # Of a socket: what the handshake showed, then connection_init; and all that Strawberry read from the latter.
+        self.credentials = Credentials(None, None)
         self.connection_params: dict[str, object] | None = None
+        # Of a stream of server-sent events: where the client was, and what the event is called that is sent next.
+        self.last_event_id: str | None = None
+        self.event_id: str | None = None
 
     def enter(self, principal: Principal | None) -> None:
         self._principal = principal

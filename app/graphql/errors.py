@@ -13,6 +13,7 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
+from app.db.availability import is_unavailable
 from app.errors import AppError, ErrorCode, Forbidden, LimitExceeded, NotFound, Unauthenticated
 from app.graphql.enums import described
 from app.graphql.scalars import BigInt
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 INTERNAL = "INTERNAL"
 # How graphql-core begins its complaint about a value sent in `variables`.
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' has invalid value")
+UNAVAILABLE_MESSAGE = (
+    "The database does not answer at the moment. Repeat the request, with the same idempotencyKey if any."
+)
 UNEXPECTED = "Something went wrong on our side. Quote the requestId if you report it."
 
 ErrorCodeType = described(
@@ -111,6 +115,10 @@ def publish(error: GraphQLError, request_id: str) -> None:
         extensions |= {"path": list(original.path)} if original.path else {}
         if isinstance(original, LimitExceeded):
             extensions |= {"limit": original.limit, "actual": original.actual}
+    elif is_unavailable(original):
+        error.message = UNAVAILABLE_MESSAGE
+        extensions["retryable"] = True
+        log.warning("not answered: the database does not answer", request_id=request_id, reason=type(original).__name__)
     elif extensions["code"] == INTERNAL:
         error.message = UNEXPECTED
         log.error("unexpected error", request_id=request_id, field=error.path, exc_info=original)

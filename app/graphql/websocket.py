@@ -1,5 +1,6 @@
 """GraphQL over WebSocket: graphql-transport-ws on /graphql, through Strawberry's own handler."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,9 +13,14 @@ from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    SubscribeMessage,
+)
 
 from app.errors import AppError, LimitExceeded
+from app.graphql.access import LiveAccess
 from app.graphql.context import Context, Resources
 from app.graphql.errors import publish
 from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
@@ -22,10 +28,38 @@ from app.graphql.schema import schema
 from app.services.account.authenticate import Credentials
 
 log = structlog.get_logger(__name__)
+# Close code of graphql-transport-ws: come back with other credentials.
+FORBIDDEN = 4403
 
 
 class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
-    """Strawberry's, which takes the shape of a message for granted and refuses without a code."""
+    """Strawberry's, which takes a message's shape for granted, refuses without a code, and asks only once who calls."""
+
+    _access: LiveAccess | None = None
+    _closing: asyncio.Task[None] | None = None
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        await super().handle_connection_init(message)
+        principal = self.context.caller
+        if self.connection_acknowledged and principal is not None and self._access is None:
+            self._access = LiveAccess(self.context.credentials, principal, self.context.enter, self._end)
+            self.context.resources.access.enter(self._access)
+
+    def _end(self, reason: str) -> None:
+        # In a task: a client that does not read would hold the others up.
+        self._closing = asyncio.create_task(self._close(reason))
+
+    async def _close(self, reason: str) -> None:
+        for operation_id in list(self.operations):
+            await self.cleanup_operation(operation_id)
+        await self.websocket.close(code=FORBIDDEN, reason=reason)
+
+    async def shutdown(self) -> None:
+        if self._access is not None:
+            self.context.resources.access.leave(self._access)
+        await super().shutdown()
+        if self._closing is not None:
+            self._closing.cancel()
 
     async def handle_message(self, message: Message) -> None:
         if not _is_message(message):
@@ -72,15 +106,18 @@ class GraphQLWebSocket(GraphQL[Context, None]):
     async def get_context(self, request: object, response: object) -> Context:
         context = Context(self._resources, uuid.uuid4().hex, live=True)
         if isinstance(request, WebSocket):
-            context.handshake = Credentials(request.headers.get("authorization"), request.headers.get("x-workspace-id"))
+            context.credentials = Credentials(
+                request.headers.get("authorization"), request.headers.get("x-workspace-id")
+            )
         return context
 
     async def on_ws_connect(self, context: Context) -> dict[str, object]:
         params = context.connection_params or {}
-        authorization = _text(params, "authorization", "Authorization") or context.handshake.authorization
-        workspace = _text(params, "workspaceId", "X-Workspace-Id") or context.handshake.workspace
+        authorization = _text(params, "authorization", "Authorization") or context.credentials.authorization
+        workspace = _text(params, "workspaceId", "X-Workspace-Id") or context.credentials.workspace
+        context.credentials = Credentials(authorization, workspace)
         try:
-            principal = await self._resources.authenticator.principal(Credentials(authorization, workspace))
+            principal = await self._resources.authenticator.principal(context.credentials)
         except AppError:
             raise ConnectionRejectionError from None
         context.enter(principal)

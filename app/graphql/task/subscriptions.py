@@ -33,7 +33,7 @@ class TaskSubscriptions:
         ] = None,
         after: Annotated[str | None, strawberry.argument(description="The cursor of the last event received.")] = None,
     ) -> AsyncGenerator[TaskEvent, None]:
-        resources = info.context.resources
+        resources, after = info.context.resources, info.context.last_event_id or after
         watcher = Watcher(resources.engine, resources.feed, info.context.principal)
         wanted_id = decode_id(ids.TASK, "Task", task_id, "taskId")
         if wanted_id is not None and filter is not None:
@@ -44,7 +44,9 @@ class TaskSubscriptions:
             stream = watcher.workspace(filter.to_filter() if filter is not None else TaskFilter(), after)
         async with aclosing(stream) as events:
             async for seen in events:
-                yield event_view(seen)
+                event = event_view(seen)
+                info.context.event_id = event.cursor
+                yield event
 
     @strawberry.subscription(
         description="The text that a task's model is writing, at most 20 pieces a second, until the task has ended."
@@ -61,9 +63,11 @@ class TaskSubscriptions:
         info.context.principal.require(Permission.TASK_READ)
         wanted_id = require_id(ids.TASK, "Task", task_id, "taskId")
         resources = info.context.resources
-        chunks = follow_output(info.context.reader, resources.hub, resources.output, wanted_id, from_offset or 0)
+        offset = _offset(info.context.last_event_id) if info.context.last_event_id else from_offset or 0
+        chunks = follow_output(info.context.reader, resources.hub, resources.output, wanted_id, offset)
         async with aclosing(chunks) as stream:
             async for chunk in stream:
+                info.context.event_id = str(chunk.offset + len(chunk.text))
                 yield TaskOutputChunk(
                     attempt=chunk.attempt,
                     offset=chunk.offset,
@@ -71,3 +75,9 @@ class TaskSubscriptions:
                     reset=chunk.reset,
                     done=chunk.done,
                 )
+
+
+def _offset(last_event_id: str) -> int:
+    if not (last_event_id.isdecimal() and len(last_event_id) < 10):
+        raise InvalidInput("Last-Event-ID is not one of this stream.", ("fromOffset",))
+    return int(last_event_id)

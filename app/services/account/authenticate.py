@@ -13,7 +13,7 @@ from app import ids
 from app.errors import Forbidden, Unauthenticated
 from app.principal import Permission, Principal, Role
 from app.services.account import api_keys
-from app.services.account.tokens import TokenSigner
+from app.services.account.tokens import Claims, TokenSigner
 
 # A revoked key or membership stops working within this time.
 CACHE_SECONDS = 1.0
@@ -48,7 +48,7 @@ class Authenticator:
         token = token.strip()
         if token.startswith(api_keys.PREFIX):
             return await self._of_api_key(token, credentials.workspace)
-        return await self._of_user(self._signer.user_of(token), credentials.workspace)
+        return await self._of_user(self._signer.claims_of(token), credentials.workspace)
 
     async def _of_api_key(self, secret: str, workspace: str | None) -> Principal:
         key = api_keys.hash_of(secret)
@@ -66,14 +66,20 @@ class Authenticator:
             scopes=scopes,
         )
 
-    async def _of_user(self, user_id: UUID, workspace: str | None) -> Principal:
+    async def _of_user(self, claims: Claims, workspace: str | None) -> Principal:
+        user_id = claims.user_id
         rows = await self._cached(user_id, lambda: self._rows(_MEMBERSHIPS, {"user": user_id}))
         wanted = ids.decode(ids.WORKSPACE, workspace) if workspace else None
         if workspace is None and len(rows) > 1:
             raise Forbidden("You belong to several workspaces: name one in X-Workspace-Id.")
         for row in rows:
             if workspace is None or row["workspace_id"] == wanted:
-                return Principal(workspace_id=row["workspace_id"], role=Role(row["role"]), user_id=user_id)
+                return Principal(
+                    workspace_id=row["workspace_id"],
+                    role=Role(row["role"]),
+                    user_id=user_id,
+                    expires_at=claims.expires_at,
+                )
         raise Forbidden("You are not a member of this workspace.")
 
     async def _rows(self, statement: object, values: dict[str, object]) -> list[RowMapping]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import jwt
@@ -19,6 +19,14 @@ ISSUER = AUDIENCE = "bizq"
 @dataclass(frozen=True, slots=True)
 class AccessToken:
     text: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid access token says."""
+
+    user_id: UUID
     expires_at: datetime
 
 
@@ -46,8 +54,8 @@ class TokenSigner:
         text = jwt.encode(claims, self._private, algorithm=ALGORITHM, headers={"kid": self._kid})
         return AccessToken(text, expires_at)
 
-    def user_of(self, token: str) -> UUID:
-        """Whose token it is. Raises Unauthenticated: expired, or not ours."""
+    def claims_of(self, token: str) -> Claims:
+        """Whose token it is, and until when. Raises Unauthenticated: expired, or not ours."""
         try:
             claims = jwt.decode(
                 token,
@@ -64,4 +72,4 @@ class TokenSigner:
         user_id = ids.decode(ids.USER, claims["sub"])
         if user_id is None:
             raise Unauthenticated("The access token is not valid.")
-        return user_id
+        return Claims(user_id, datetime.fromtimestamp(claims["exp"], UTC))

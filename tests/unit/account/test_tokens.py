@@ -21,8 +21,8 @@ def signer() -> TokenSigner:
 def test_token_leads_back_to_its_user(signer: TokenSigner) -> None:
     token = signer.issue(USER)
 
-    assert signer.user_of(token.text) == USER
-    assert TokenSigner(KEY, 1).user_of(token.text) == USER
+    assert signer.claims_of(token.text).user_id == USER
+    assert TokenSigner(KEY, 1).claims_of(token.text).user_id == USER
 
 
 def test_token_says_how_long_it_lives_and_which_key_made_it(signer: TokenSigner) -> None:
@@ -41,18 +41,18 @@ def test_two_tokens_are_never_the_same(signer: TokenSigner) -> None:
 
 def test_expired_token_is_refused_as_such() -> None:
     with pytest.raises(Unauthenticated, match="has expired"):
-        TokenSigner(KEY, 900).user_of(TokenSigner(KEY, -1).issue(USER).text)
+        TokenSigner(KEY, 900).claims_of(TokenSigner(KEY, -1).issue(USER).text)
 
 
 @pytest.mark.parametrize("text", ["", ".", "a.b.c", "é.é.é", "x" * 10_000, "\0"])
 def test_what_is_no_token_is_refused(signer: TokenSigner, text: str) -> None:
     with pytest.raises(Unauthenticated, match="is not valid"):
-        signer.user_of(text)
+        signer.claims_of(text)
 
 
 def test_token_of_another_key_is_refused(signer: TokenSigner) -> None:
     with pytest.raises(Unauthenticated, match="is not valid"):
-        signer.user_of(TokenSigner(bytes(32), 900).issue(USER).text)
+        signer.claims_of(TokenSigner(bytes(32), 900).issue(USER).text)
 
 
 def test_token_that_was_changed_is_refused(signer: TokenSigner) -> None:
@@ -61,7 +61,7 @@ def test_token_that_was_changed_is_refused(signer: TokenSigner) -> None:
 
     for forged in (f"{head}.{other_body}.{signature}", f"{head}.{body}.", f"{head}.{body}"):
         with pytest.raises(Unauthenticated, match="is not valid"):
-            signer.user_of(forged)
+            signer.claims_of(forged)
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_claim_that_is_not_ours_is_refused(signer: TokenSigner, claim: str, valu
     forged = jwt.encode(claims, signer._private, algorithm="EdDSA")
 
     with pytest.raises(Unauthenticated, match="is not valid"):
-        signer.user_of(forged)
+        signer.claims_of(forged)
