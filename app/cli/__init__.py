@@ -23,11 +23,12 @@ COMMANDS = {
     "seed": "seed:seed",
     "fakes": "fakes:fakes",
     "doctor": "doctor:doctor",
+    "workspace": "workspace:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor"}
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace"}
 
 
 def main() -> None:

@@ -2,66 +2,36 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
 import redis
 import typer
-from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import settings
-from app.cli import view
+from app.cli.check import NAMED, Check, Finding, print_check
 from app.cli.client import find_service
-from app.cli.console import out, print_json
+from app.cli.console import print_json
 from app.cli.environment import running_instance
+from app.cli.queue_checks import PATIENCE, queue_checks
 from app.db.engine import APP_ROLE, create_engine
 from app.db.guard import check_role, migration_head
 from app.db.revision import expected_head
 from app.errors import AppError
 from app.events.client import redis_client
 from app.services.routing.configured import configured_models
-from app.services.task.health import QueueHealth, queue_health
+from app.services.task.health import queue_health, stuck_tasks
 from app.settings import Settings, SettingsError
 
 ANSWER_SECONDS = 5.0
-# Workers look for due tasks every second, and for lost leases, too.
-PATIENCE = timedelta(seconds=30)
-
-
-class Finding(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`message` says what is, `advice` what to do about it."""
-
-    name: str
-    finding: Finding
-    message: str
-    advice: str | None = None
-
-
-_MARKS = {
-    Finding.OK: ("✓", "green"),
-    Finding.WARNING: ("!", "yellow"),
-    Finding.FAILED: ("✗", "red"),
-    Finding.SKIPPED: ("–", "bright_black"),
-}
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check database, migrations, Redis, AI providers, API and queue.
+    """Check database, migrations, Redis, AI providers, API and queue, and name the tasks that are stuck.
 
     Exit code 1 when something is wrong.
 
@@ -70,10 +40,10 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     checks = asyncio.run(examine())
     healthy = all(check.finding is not Finding.FAILED for check in checks)
     if json:
-        print_json({"ok": healthy, "checks": [asdict(check) for check in checks]})
+        print_json({"ok": healthy, "checks": [check.as_json() for check in checks]})
     else:
         for check in checks:
-            _print(check)
+            print_check(check)
     raise typer.Exit(0 if healthy else 1)
 
 
@@ -120,43 +90,13 @@ async def _schema_and_queue(engine: AsyncEngine) -> list[Check]:
             message = f"The database is at {head or 'no revision'}; this version needs {expected_head()}."
             return [Check("migrations", Finding.FAILED, message, "Run `bizq migrate`.")]
         checks.append(Check("migrations", Finding.OK, f"at {head}"))
-        checks += queue_checks(await queue_health(engine))
+        # One more than is named, to know whether there are more.
+        stuck = await stuck_tasks(engine, patience=PATIENCE, most=NAMED + 1)
+        checks += queue_checks(await queue_health(engine), stuck)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         name = "queue" if checks else "migrations"
         checks.append(Check(name, Finding.FAILED, f"The database did not tell ({type(error).__name__})."))
     return checks
-
-
-def queue_checks(health: QueueHealth) -> Iterator[Check]:
-    """What the figures mean. A long wait is wrong where nothing runs; where something does, it is a lot of work."""
-    waited = _since(health.now, health.oldest_due_since)
-    text = f"{health.due} tasks due, the oldest for {_words(waited)}; {health.running} running"
-    if waited < PATIENCE:
-        yield Check("queue", Finding.OK, text if health.due else f"no task is due; {health.running} running")
-    elif health.running > health.leases_lost:
-        advice = "The workers are busy: start another `bizq worker` to do more at once."
-        yield Check("queue", Finding.WARNING, text, advice)
-    else:
-        yield Check("queue", Finding.FAILED, text, "No worker takes them: start `bizq worker`, or look at its log.")
-    overdue = _since(health.now, health.oldest_lease_lost_at)
-    text = f"{health.leases_lost} running tasks have lost their worker, the first {_words(overdue)} ago"
-    if overdue >= PATIENCE:
-        yield Check("leases", Finding.FAILED, text, "A living worker takes them over: start `bizq worker`.")
-    else:
-        yield Check("leases", Finding.OK, text if health.leases_lost else "every running task has a living worker")
-    yield _attempts(health)
-
-
-def _attempts(health: QueueHealth) -> Check:
-    if health.orphaned_attempts:
-        text = f"{health.orphaned_attempts} attempts are open although their tasks have gone on"
-        return Check(
-            "attempts", Finding.FAILED, text, "This should not happen: please report it, with the worker's log."
-        )
-    if health.lost_attempts:
-        text = f"{health.lost_attempts} attempts in 24 hours were lost with their worker, and tried again"
-        return Check("attempts", Finding.WARNING, text, "Look at why workers die: memory, restarts, the machine.")
-    return Check("attempts", Finding.OK, "none was lost in 24 hours")
 
 
 async def _redis(loaded: Settings) -> Check:
@@ -222,18 +162,3 @@ async def _api() -> Check:
     text = ", ".join(f"{name} {state}" for name, state in states.items())
     finding = Finding.OK if response.is_success else Finding.FAILED
     return Check("api", finding, f"answers at {url}: {text}")
-
-
-def _since(now: datetime, moment: datetime | None) -> timedelta:
-    return now - moment if moment is not None else timedelta(0)
-
-
-def _words(time: timedelta) -> str:
-    return view.duration(time.total_seconds())
-
-
-def _print(check: Check) -> None:
-    mark, style = _MARKS[check.finding]
-    out.print(Text(f"{mark} ", style).append(check.name.ljust(18), "bold").append_text(view.plain(check.message)))
-    if check.advice and check.finding is not Finding.OK:
-        out.print(Text(" " * 20).append_text(view.plain(f"→ {check.advice}")))

@@ -42,6 +42,13 @@ TASKS = f"""
 query Tasks($first: Int, $after: String, $filter: TaskFilter) {{
   tasks(first: $first, after: $after, filter: $filter) {{ nodes {{ {TASK_LINE} }} {PAGE_INFO} }}
 }}"""
+ENDED_TASKS = f"""
+query EndedTasks($first: Int, $after: String, $filter: TaskFilter) {{
+  tasks(first: $first, after: $after, filter: $filter) {{
+    nodes {{ id type status version finishedAt {ERROR} }} {PAGE_INFO}
+  }}
+}}"""
+TASK_VERSION = "query TaskVersion($id: ID!) { task(id: $id) { version } }"
 TEMPLATES = """
 query Templates($search: String) {
   templates(first: 100, search: $search) { nodes { slug creator { id } latestVersion { inputSchema } } }

@@ -6,16 +6,22 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from app import clock
 from app.cli import documents, view
 from app.cli.client import open_client
 from app.cli.console import err, out, print_json
 from app.cli.history import past_events
+from app.cli.replay import Replay, Revivable
+from app.cli.replay_view import replay
 from app.cli.states import TaskStatus
+from app.cli.when import EXAMPLES, parse_when
+from app.errors import InvalidInput
 
 MOST = 100
 app = typer.Typer(help="List, show, cancel and retry tasks.", no_args_is_help=True)
 
 TaskId = Annotated[str, typer.Argument(help="Id of the task, such as task_01h455vb4pex5vsknk084sn02q.", metavar="TASK")]
+OptionalTaskId = Annotated[str | None, typer.Argument(help="Id of the task; or give --failed-since.", metavar="[TASK]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 # In the order of reading, with what is always shown first.
 _FACTS = {
@@ -96,12 +102,49 @@ def cancel(
 
 
 @app.command()
-def retry(task: TaskId, json: AsJson = False) -> None:
-    """Queue a failed, canceled or expired task again, with all its attempts.
+def retry(
+    task: OptionalTaskId = None,
+    failed_since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help=f"All that ended since then: {EXAMPLES}.")
+    ] = None,
+    status: Annotated[
+        list[Revivable] | None,
+        typer.Option(help="Only ended like this; may be repeated. FAILED by default.", case_sensitive=False),
+    ] = None,
+    type: Annotated[list[str] | None, typer.Option(help="Only of this type; may be repeated.")] = None,
+    error: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Only with this error, such as worker_lost; may be repeated."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many, the newest.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Retry them; without it they are only shown.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Queue a failed, canceled or expired task again, or all that ended since a time, with all their attempts.
+
+    With --failed-since this is a dry run, which shows what would be retried, until --yes is given.
 
     Example: bizq task retry task_01h455vb4pex5vsknk084sn02q
+
+    Example: bizq task retry --failed-since 2h --error worker_lost
     """
-    _report(_change(documents.RETRY_TASK, id=task), as_json=json)
+    narrowed = any((status, type, error, limit, yes))
+    if task is not None and (failed_since is not None or narrowed):
+        raise InvalidInput("Give a TASK, or --failed-since with its filters, not both.")
+    if task is not None:
+        _report(_change(documents.RETRY_TASK, id=task), as_json=json)
+        return
+    if failed_since is None:
+        raise InvalidInput("Give a TASK, or --failed-since for all that ended since then, such as --failed-since 2h.")
+    wanted = Replay(
+        since=parse_when(failed_since, clock.now()),
+        statuses=tuple(status or [Revivable.FAILED]),
+        types=tuple(type or ()),
+        errors=tuple(error or ()),
+        limit=limit,
+    )
+    if not replay(wanted, really=yes, as_json=json):
+        raise typer.Exit(1)
 
 
 def _ask(document: str, **variables: Any) -> dict[str, Any]:

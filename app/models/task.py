@@ -72,6 +72,9 @@ class Task(SQLModel, table=True):
         _partial("lease", "lease_until", where="status = 'RUNNING'"),
         _partial("canceling", "cancel_requested_at", where="status = 'RUNNING' AND cancel_requested_at IS NOT NULL"),
         _partial("waiting", "wait_until", where="status = 'WAITING'"),
+        # For whoever looks after what went wrong.
+        _partial("ended", "workspace_id", "finished_at", where="status IN ('FAILED', 'CANCELED', 'EXPIRED')"),
+        _partial("worker_lost", "finished_at", where="status = 'FAILED' AND error ->> 'code' = 'worker_lost'"),
         sa.CheckConstraint("cost_micros >= 0", name="tasks_cost_not_negative"),
     )
 

@@ -309,6 +309,8 @@ INDEXES = {
     "idx_tasks_expiry": "(expires_at) WHERE status IN ('SCHEDULED', 'QUEUED') AND started_at IS NULL",
     "idx_tasks_canceling": "(cancel_requested_at) WHERE status = 'RUNNING' AND cancel_requested_at IS NOT NULL",
     "idx_tasks_waiting": "(wait_until) WHERE status = 'WAITING'",
+    "idx_tasks_ended": "(workspace_id, finished_at) WHERE status IN ('FAILED', 'CANCELED', 'EXPIRED')",
+    "idx_tasks_worker_lost": "(finished_at) WHERE status = 'FAILED' AND error ->> 'code' = 'worker_lost'",
 }
 OLD_INDEXES = {
     "idx_tasks_queue": "(workspace_id, priority, id) WHERE status = 'QUEUED'",

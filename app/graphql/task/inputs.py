@@ -86,6 +86,11 @@ class TaskFilterInput:
     tags: list[str] | None = strawberry.field(default=None, description="Having all of these.")
     created_after: datetime | None = strawberry.field(default=None, description="Accepted after this time.")
     created_before: datetime | None = strawberry.field(default=None, description="Accepted before this time.")
+    finished_after: datetime | None = strawberry.field(default=None, description="Ended after this time.")
+    finished_before: datetime | None = strawberry.field(default=None, description="Ended before this time.")
+    error_codes: list[str] | None = strawberry.field(
+        default=None, description="Whose error has any of these codes, such as worker_lost."
+    )
     search: str | None = strawberry.field(default=None, description="A part of the type, or a tag.")
     input_contains: JSON | None = strawberry.field(
         default=None,
@@ -101,7 +106,8 @@ class TaskFilterInput:
             raise
 
     def _checked(self) -> TaskFilter:
-        for name, values in (("statuses", self.statuses), ("types", self.types), ("tags", self.tags)):
+        texts = {"types": self.types, "tags": self.tags, "errorCodes": self.error_codes}
+        for name, values in {"statuses": self.statuses, **texts}.items():
             if values is not None and len(values) > MAX_FILTER_VALUES:
                 raise LimitExceeded(
                     f"{name} has {len(values)} values; the limit is {MAX_FILTER_VALUES}.",
@@ -116,8 +122,8 @@ class TaskFilterInput:
                 actual=len(self.search),
                 path=("search",),
             )
-        for name, texts in (("search", [self.search or ""]), ("types", self.types), ("tags", self.tags)):
-            if any("\0" in text for text in texts or ()):
+        for name, words in {"search": [self.search or ""], **texts}.items():
+            if any("\0" in word for word in words or ()):
                 raise InvalidInput("A filter cannot hold a NUL character.", (name,))
         check_size("inputContains", self.input_contains, MAX_FILTER_BYTES)
         return TaskFilter(
@@ -128,6 +134,9 @@ class TaskFilterInput:
             tags=_tuple(self.tags),
             created_after=_moment("createdAfter", self.created_after),
             created_before=_moment("createdBefore", self.created_before),
+            finished_after=_moment("finishedAfter", self.finished_after),
+            finished_before=_moment("finishedBefore", self.finished_before),
+            error_codes=_tuple(self.error_codes),
             search=self.search,
             input_contains=self.input_contains,
         )

@@ -74,7 +74,7 @@ async def page_of_25(gql: Gql, make_tasks: MakeTasks) -> None:
     await make_tasks(*drafts)
 
 
-async def test_page_of_tasks_with_worker_and_template_costs_four_statements(counted: Counted, page_of_25: None) -> None:
+async def test_page_of_tasks_with_worker_and_template_costs_four_statements(page_of_25: None, counted: Counted) -> None:
     with counted.counting() as statements:
         nodes = (await counted.gql(PAGE))["tasks"]["nodes"]
 

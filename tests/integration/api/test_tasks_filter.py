@@ -1,10 +1,15 @@
 """Every condition of TaskFilter, alone and together."""
 
+import json
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, TypeAlias
 
+import asyncpg
 import pytest
 
+from app import ids
+from app.settings import Settings
 from tests.integration.api.answers import extensions
 from tests.integration.api.conftest import MakeTasks
 from tests.integration.api.documents import (
@@ -17,8 +22,10 @@ from tests.integration.api.documents import (
     UNKNOWN_WORKER,
     draft,
 )
-from tests.integration.graphql_client import Gql
+from tests.integration.graphql_client import Gql, Socket
 
+FAR = "2999-01-01T00:00:00Z"
+Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 ONE = draft(type="mail.sort", tags=["red", "blue"], input={"customer": 7, "order": {"id": 1, "lines": [1, 2]}})
 TWO = draft(type="mail.send", tags=["blue"], input={"customer": 8})
 THREE = draft(type="note_50", tags=["50%"], input=["a", 5])
@@ -26,9 +33,23 @@ NAMES = ["one", "two", "three"]
 
 
 @pytest.fixture
+async def as_owner(settings: Settings) -> AsyncIterator[Owner]:
+    """To give tasks an error without waiting for it."""
+    connection = await asyncpg.connect(settings.owner_database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
 async def names(make_tasks: MakeTasks) -> dict[str, str]:
     """Task id to name."""
     return dict(zip(await make_tasks(ONE, TWO, THREE), NAMES, strict=True))
+
+
+async def fail(as_owner: Owner, task: str, code: str) -> None:
+    """As far as its error goes: the task may still be canceled."""
+    error = {"code": code, "message": "It failed.", "retryable": False}
+    await as_owner.execute("UPDATE tasks SET error = $2 WHERE id = $1", ids.decode(ids.TASK, task), json.dumps(error))
 
 
 async def found(gql: Gql, names: dict[str, str], **wanted: Any) -> list[str]:
@@ -42,7 +63,7 @@ async def found(gql: Gql, names: dict[str, str], **wanted: Any) -> list[str]:
     ("wanted", "expected"),
     [
         ({}, NAMES),
-        (dict.fromkeys(("statuses", "types", "tags", "search", "inputContains", "workerId")), NAMES),
+        (dict.fromkeys(("statuses", "types", "tags", "errorCodes", "search", "inputContains", "workerId")), NAMES),
         ({"statuses": ["SCHEDULED"]}, NAMES),
         ({"statuses": ["QUEUED", "RUNNING"]}, []),
         ({"statuses": []}, []),
@@ -51,6 +72,8 @@ async def found(gql: Gql, names: dict[str, str], **wanted: Any) -> list[str]:
         ({"tags": ["blue"]}, ["one", "two"]),
         ({"tags": ["blue", "red"]}, ["one"]),
         ({"tags": []}, NAMES),
+        ({"errorCodes": []}, []),
+        ({"errorCodes": ["worker_lost"]}, []),
         ({"search": "MAIL."}, ["one", "two"]),
         ({"search": "red"}, ["one"]),
         ({"search": "re"}, []),
@@ -91,6 +114,44 @@ async def test_times_are_exclusive_whatever_their_zone(gql: Gql, names: dict[str
     assert await found(gql, names, createdBefore=(at + timedelta(microseconds=1)).isoformat()) == NAMES
 
 
+async def test_when_it_ended_is_exclusive_and_holds_for_no_task_that_goes_on(gql: Gql, names: dict[str, str]) -> None:
+    (first, *_) = names
+    await gql(CANCEL_TASK, id=first)
+    task = (await gql("query($id: ID!) { task(id: $id) { finishedAt } }", id=first))["task"]
+    at = datetime.fromisoformat(task["finishedAt"])
+    moment = timedelta(microseconds=1)
+
+    assert await found(gql, names, finishedAfter=at.isoformat()) == []
+    assert await found(gql, names, finishedBefore=at.isoformat()) == []
+    assert await found(gql, names, finishedAfter=(at - moment).isoformat()) == ["one"]
+    assert await found(gql, names, finishedBefore=(at + moment).isoformat(), statuses=["CANCELED"]) == ["one"]
+
+
+async def test_error_code_is_that_of_the_task(gql: Gql, names: dict[str, str], as_owner: Owner) -> None:
+    for task, code in zip(names, ("worker_lost", "rate_limited"), strict=False):
+        await fail(as_owner, task, code)
+
+    assert await found(gql, names, errorCodes=["worker_lost"]) == ["one"]
+    assert await found(gql, names, errorCodes=["worker_lost", "rate_limited", "other"]) == ["one", "two"]
+    assert await found(gql, names, errorCodes=["WORKER_LOST"]) == []
+    assert await found(gql, names, errorCodes=["rate_limited"], types=["mail.sort"]) == []
+
+
+async def test_live_events_are_filtered_by_error_code(
+    gql: Gql, socket: Socket, names: dict[str, str], as_owner: Owner
+) -> None:
+    lost, other, _ = names
+    await fail(as_owner, lost, "worker_lost")
+    watch = "subscription($filter: TaskFilter) { taskEvents(filter: $filter) { kind task { id } } }"
+    stream = await socket.subscribe(watch, filter={"errorCodes": ["worker_lost"], "finishedBefore": FAR})
+    assert (await stream.next())["kind"] == "SNAPSHOT"
+
+    for task in (other, lost):
+        await gql(CANCEL_TASK, id=task)
+
+    assert (await stream.next()) == {"kind": "CANCELED", "task": {"id": lost}}
+
+
 async def test_worker_and_template(gql: Gql, make_tasks: MakeTasks) -> None:
     worker = (await gql(CREATE_WORKER, input={"name": "Ann", "kind": "HUMAN"}))["createWorker"]["worker"]
     template = {"slug": "own.kind", "name": "Own", "prompt": "Do it."}
@@ -109,6 +170,10 @@ async def test_worker_and_template(gql: Gql, make_tasks: MakeTasks) -> None:
     [
         ({"types": ["a"] * 51}, {"path": ["filter", "types"], "limit": 50, "actual": 51}),
         ({"tags": ["a"] * 51}, {"path": ["filter", "tags"], "limit": 50, "actual": 51}),
+        ({"errorCodes": ["a"] * 51}, {"path": ["filter", "errorCodes"], "limit": 50, "actual": 51}),
+        ({"errorCodes": ["a\0"]}, {"path": ["filter", "errorCodes"]}),
+        ({"finishedAfter": "2026-01-01T00:00:00"}, {"path": ["filter", "finishedAfter"]}),
+        ({"finishedBefore": "2026-01-01"}, {"path": ["filter", "finishedBefore"]}),
         ({"statuses": ["QUEUED"] * 51}, {"path": ["filter", "statuses"], "limit": 50, "actual": 51}),
         ({"search": "a" * 201}, {"path": ["filter", "search"], "limit": 200, "actual": 201}),
         (

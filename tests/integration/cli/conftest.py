@@ -4,14 +4,24 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from app import ids
+from app.db.engine import sqlalchemy_url
+from app.principal import Role
+from app.services.account import api_keys
+from app.services.account.sign_up import add_api_key
+from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.conftest import Tenant
+from tests.integration.engine.desk import Desk
 
 SECONDS = 60.0
 
@@ -83,3 +93,59 @@ def bizq(start: Start, access: dict[str, str]) -> Bizq:
         return await (await start(*arguments, **{**access, **variables})).result(stdin)
 
     return bizq
+
+
+@pytest.fixture
+async def owner(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url), poolclass=NullPool)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def desk(
+    owner: AsyncEngine, engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, tenant: Tenant
+) -> AsyncIterator[Desk]:
+    """In the name of the same tenant as `bizq`. No other test finds its tasks stuck."""
+    desk = Desk(owner, engine, unit_of_work, tenant)
+    yield desk
+    mine = {"mine": tenant.account.workspace_id}
+    await desk.change("DELETE FROM task_attempts WHERE workspace_id = :mine", **mine)
+    await desk.change("UPDATE tasks SET status = 'CANCELED', lease_until = NULL WHERE workspace_id = :mine", **mine)
+
+
+Fail = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+def fail(desk: Desk) -> Fail:
+    """Makes a task and lets it end so many minutes ago, past the service; gives its public id."""
+
+    async def fail(
+        minutes: float = 5, code: str | None = "worker_lost", status: str = "FAILED", type: str = "note.write"
+    ) -> str:
+        task_id = await desk.accept_one(type=type, input={})
+        await desk.change(
+            "UPDATE tasks SET status = :status, finished_at = now() - make_interval(secs => :seconds), "
+            "error = CAST(:error AS jsonb) WHERE id = :id",
+            status=status,
+            seconds=minutes * 60,
+            error=json.dumps({"code": code, "message": "The worker is gone.", "retryable": True}) if code else None,
+            id=task_id,
+        )
+        return ids.encode(ids.TASK, task_id)
+
+    return fail
+
+
+@pytest.fixture
+def add_key(unit_of_work: UnitOfWorkFactory, tenant: Tenant) -> Callable[[Role], Awaitable[str]]:
+    """Another key of the tenant's workspace, with less rights."""
+
+    async def add(role: Role) -> str:
+        key = api_keys.generate()
+        async with unit_of_work(tenant.principal) as uow:
+            await add_api_key(uow, creator_id=tenant.account.user_id, name="less", key=key, role=role)
+        return key.secret
+
+    return add

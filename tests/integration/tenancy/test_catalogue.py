@@ -12,9 +12,17 @@ from tests.integration.tenancy.conftest import Connection
 
 
 @pytest.fixture(scope="module")
-def initial() -> ModuleType:
-    (path,) = Path("migrations/versions").resolve().glob("*_0001_*.py")
-    spec = importlib.util.spec_from_file_location("initial", path)
+def known_functions() -> set[str]:
+    """Those that the migrations list as looking across workspaces."""
+    names: set[str] = {"stuck_tasks"}
+    for number in ("0001", "0002"):
+        names |= set(migration(number).FUNCTIONS)
+    return names
+
+
+def migration(number: str) -> ModuleType:
+    (path,) = Path("migrations/versions").resolve().glob(f"*_{number}_*.py")
+    spec = importlib.util.spec_from_file_location(f"migration_{number}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -24,11 +32,13 @@ def initial() -> ModuleType:
 
 async def test_every_table_forces_row_level_security(as_app: Connection) -> None:
     tables = await as_app.fetch(
-        """SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
+        """SELECT relname, relispartition, relrowsecurity, relforcerowsecurity FROM pg_class
         WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"""
     )
 
-    assert {table["relname"] for table in tables} == set(SQLModel.metadata.tables)
+    whole = {table["relname"] for table in tables if not table["relispartition"]}
+    assert whole == set(SQLModel.metadata.tables)
+    assert len(tables) > len(whole)
     assert [
         table["relname"] for table in tables if not (table["relrowsecurity"] and table["relforcerowsecurity"])
     ] == []
@@ -50,8 +60,17 @@ async def test_maintenance_is_for_the_owner_alone(as_app: Connection) -> None:
     assert [role["roles"] for role in roles] == ["{bizq_owner}"]
 
 
+async def test_a_partition_cannot_be_read_past_its_tables_policies(as_app: Connection) -> None:
+    readable = await as_app.fetch(
+        """SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'
+        AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')"""
+    )
+
+    assert readable == []
+
+
 async def test_functions_that_look_across_workspaces_are_the_known_ones(
-    as_app: Connection, initial: ModuleType
+    as_app: Connection, known_functions: set[str]
 ) -> None:
     functions = await as_app.fetch(
         """SELECT proname, proconfig, proowner::regrole::text AS owner,
@@ -60,10 +79,10 @@ async def test_functions_that_look_across_workspaces_are_the_known_ones(
         FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"""
     )
 
-    assert {function["proname"] for function in functions} == set(initial.FUNCTIONS)
-    assert len(functions) == len(initial.FUNCTIONS)
+    assert {function["proname"] for function in functions} == known_functions
+    assert len(functions) == len(known_functions)
     for function in functions:
-        assert function["proconfig"] == ["search_path=public, pg_temp"], function["proname"]
+        assert function["proconfig"][0] == "search_path=public, pg_temp", function["proname"]
         assert (function["owner"], function["everybody"], function["service"]) == ("bizq_owner", False, True)
 
 

@@ -1,0 +1,140 @@
+"""`bizq workspace`: each workspace's share of the queue, for whoever operates the installation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app import ids, settings
+from app.cli import view
+from app.cli.console import print_json
+from app.db.engine import sqlalchemy_url
+from app.db.guard import DatabaseUnavailable, check_owner, migration_head
+from app.db.revision import expected_head
+from app.errors import InvalidInput
+from app.models.workspace import MAX_CONCURRENCY, MAX_WEIGHT
+from app.services.workspace import shares
+from app.services.workspace.shares import DEFAULT, Share
+
+app = typer.Typer(help="List workspaces and set their share of the queue (on the database).", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_workspaces(json: AsJson = False) -> None:
+    """List every workspace with its share of the queue and what it has in it.
+
+    Example: bizq workspace list
+    """
+    found = asyncio.run(_list())
+    if json:
+        print_json({"workspaces": [_as_json(share) for share in found]})
+    else:
+        view.print_table(_table(found))
+
+
+@app.command("set")
+def set_share(
+    workspace: Annotated[str, typer.Argument(help="Id of the workspace.", metavar="WORKSPACE")],
+    weight: Annotated[
+        int | None,
+        typer.Option(help=f"How many of its tasks may start in each round of the queue: 1 to {MAX_WEIGHT}."),
+    ] = None,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|default",
+            help=f"How many of its tasks may run at once: 1 to {MAX_CONCURRENCY}, or default for what the "
+            "installation gives everybody.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Change a workspace's share of the queue. It counts from the next task on; what runs goes on.
+
+    Example: bizq workspace set ws_01h455vb4pex5vsknk084sn02q --weight 4 --concurrency 50
+    """
+    if weight is None and concurrency is None:
+        raise InvalidInput("Give --weight, --concurrency or both, such as --weight 4.")
+    wanted = shares.changes(weight=weight, concurrency=_limit(concurrency))
+    share = asyncio.run(_set(workspace, wanted))
+    if json:
+        print_json(_as_json(share))
+    else:
+        view.print_table(_table([share]))
+
+
+def _limit(text: str | None) -> int | Literal["default"] | None:
+    if text is None:
+        return None
+    if text == DEFAULT:
+        return DEFAULT
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput(f"concurrency is {text}; it can be 1 to {MAX_CONCURRENCY}, or {DEFAULT}.") from None
+
+
+async def _list() -> list[Share]:
+    async with _owner() as engine:
+        return list(await shares.list_shares(engine))
+
+
+async def _set(workspace: str, wanted: dict[str, int | None]) -> Share:
+    workspace_id = ids.decode(ids.WORKSPACE, workspace)
+    async with _owner() as engine:
+        share = await shares.change_share(engine, workspace_id, wanted) if workspace_id is not None else None
+    if share is None:
+        raise InvalidInput(f"There is no workspace {workspace}. `bizq workspace list` shows them.")
+    return share
+
+
+@asynccontextmanager
+async def _owner() -> AsyncIterator[AsyncEngine]:
+    """The database as its owner. Raises DatabaseUnavailable, also where it is not at this version."""
+    loaded = settings.load()
+    await check_owner(loaded)
+    engine = create_async_engine(sqlalchemy_url(loaded.owner_database_url), poolclass=NullPool)
+    try:
+        head = await migration_head(engine)
+        if head != expected_head():
+            raise DatabaseUnavailable(
+                f"The database is at {head or 'no revision'}; this version needs {expected_head()}. Run `bizq migrate`."
+            )
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _table(found: list[Share]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("ID", "NAME", "PLAN", "WEIGHT", "CONCURRENCY", "QUEUED", "RUNNING"):
+        table.add_column(name, no_wrap=True, justify="left" if name in ("ID", "NAME", "PLAN") else "right")
+    for share in found:
+        table.add_row(
+            ids.encode(ids.WORKSPACE, share.workspace_id),
+            view.plain(share.name),
+            share.plan,
+            str(share.weight),
+            DEFAULT if share.concurrency is None else str(share.concurrency),
+            str(share.queued),
+            str(share.running),
+        )
+    return table
+
+
+def _as_json(share: Share) -> dict[str, object]:
+    return {
+        "id": ids.encode(ids.WORKSPACE, share.workspace_id),
+        "name": share.name,
+        "plan": share.plan,
+        "weight": share.weight,
+        "concurrency": share.concurrency,
+        "queued": share.queued,
+        "running": share.running,
+    }
