@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import zip_longest
@@ -30,6 +30,8 @@ READ_SECONDS = 10.0
 # How many may read the log for themselves at a time: all clients resume together, the pool is for requests
 # too.
 CATCHING_UP = 4
+# What was handed out last stays at hand for who falls behind, until its key has been quiet for a while.
+RECENT = 1024
 # Handed out at once; so a quick subscriber's queue survives a page that is longer than the queue.
 SLICE = 64
 
@@ -41,6 +43,7 @@ class _Tail(Generic[K, E]):
         self.key = key
         self.position: Position = ()
         self.subscriptions: set[Subscription[E]] = set()
+        self.recent: deque[E] = deque(maxlen=RECENT)
         self.due = math.inf
         self.pause = SETTLE_SECONDS
         self.opening: asyncio.Task[None] | None = None
@@ -57,10 +60,13 @@ class _Tail(Generic[K, E]):
 
     def schedule(self, now: float, poll_interval: float) -> None:
         self.due = now + self.pause
+        if self.pause >= poll_interval:
+            self.recent.clear()
         self.pause = min(2 * self.pause, poll_interval)
 
     def hand_out(self, entries: Sequence[E]) -> None:
         self.position = entries[-1].position
+        self.recent.extend(entries)
         for subscription in self.subscriptions:
             subscription.offer(entries)
 
@@ -131,7 +137,10 @@ class Feed(Generic[K, E]):
         return subscription.start
 
     async def read_after(self, key: K, position: Position) -> Sequence[E]:
-        """A page of the log itself. Waits for a database that is away; raises FeedStopped."""
+        """A page of the log. Waits for a database that is away; raises FeedStopped."""
+        tail = self._tails.get(key)
+        if tail is not None and tail.recent and tail.recent[0].position <= position:
+            return [entry for entry in tail.recent if entry.position > position][: self.page]
         while not self._stopped:
             async with self._catching_up:
                 entries = await self._try_to_read({key: position})

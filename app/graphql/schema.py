@@ -1,11 +1,8 @@
 """The schema: the features' fields put together. `bizq schema` prints it."""
 
-from collections.abc import Iterator
-from contextlib import suppress
-
 import strawberry
-from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import ParserCache, ValidationCache
+from graphql import GraphQLError
+from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types.execution import ExecutionContext
@@ -13,11 +10,11 @@ from strawberry.types.execution import ExecutionContext
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
 from app.graphql.context import Context
+from app.graphql.documents import CACHED_DOCUMENTS, DocumentCache
 from app.graphql.errors import GenericError, LimitError, publish
 from app.graphql.node import NodeQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
-from app.graphql.sharing import SharingExecutor
 from app.graphql.task.mutations import TaskMutations
 from app.graphql.task.queries import TaskQueries
 from app.graphql.task.subscriptions import TaskSubscriptions
@@ -25,18 +22,6 @@ from app.graphql.template.mutations import TemplateMutations
 from app.graphql.template.queries import TemplateQueries
 from app.graphql.worker.mutations import WorkerMutations
 from app.graphql.worker.queries import WorkerQueries
-
-CACHED_DOCUMENTS = 1000
-
-
-class DocumentCache(ParserCache):
-    """Leaves what does not parse to Strawberry; raised from here, a socket's operation would end without an answer."""
-
-    def on_parse(self) -> Iterator[None]:
-        execution = self.execution_context
-        with suppress(GraphQLSyntaxError):
-            execution.graphql_document = self.cached_parse_document(execution.query, **execution.parse_options)
-        yield
 
 
 class Schema(strawberry.Schema):
@@ -64,9 +49,8 @@ schema = Schema(
     mutation=Mutation,
     subscription=Subscription,
     types=[GenericError, LimitError],
-    execution_context_class=SharingExecutor,
     extensions=[
-        lambda: DocumentCache(maxsize=CACHED_DOCUMENTS),
+        DocumentCache,
         lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
     ],
     config=StrawberryConfig(scalar_map=SCALARS),

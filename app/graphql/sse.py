@@ -7,18 +7,24 @@ document has.
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import orjson
 import structlog
+from graphql import GraphQLError
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from app.errors import InvalidInput
+from app.graphql import live
 from app.graphql.access import LiveAccess
 from app.graphql.context import Context, Resources
+from app.graphql.errors import publish
 from app.graphql.http import broken, caller, credentials_of
 from app.graphql.requests import BAD_USER_INPUT, ClientGone, Refused, from_body, from_url, only, refusal
 from app.graphql.schema import schema
@@ -30,8 +36,8 @@ EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 12.0
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata:\n\n"
-_READS = (OperationType.QUERY, OperationType.SUBSCRIPTION)
-_ALL = (*_READS, OperationType.MUTATION)
+_READS = (OperationType.QUERY,)
+_READS_AND_WRITES = (OperationType.QUERY, OperationType.MUTATION)
 
 
 class GraphQLSSE:
@@ -56,13 +62,7 @@ class GraphQLSSE:
                 await response(scope, receive, send)
                 return
             context.last_event_id = headers.get("last-event-id")
-            results = await schema.stream(
-                request["query"],
-                variable_values=request.get("variables"),
-                operation_name=request.get("operationName"),
-                context_value=context,
-                allowed_operation_types=_READS if scope["method"] == "GET" else _ALL,
-            )
+            results = _results(request, context, _READS if scope["method"] == "GET" else _READS_AND_WRITES)
             await _Stream(context, headers, send).run(results, receive)
 
     async def _request(self, scope: Scope, headers: Headers, receive: Receive) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class _Stream:
         # Two tasks write: events, and the comments between them.
         self._turn = asyncio.Lock()
 
-    async def run(self, results: AsyncGenerator[Any, None], receive: Receive) -> None:
+    async def run(self, results: AsyncGenerator[bytes, None], receive: Receive) -> None:
         resources = self._context.resources
         access = self._watch_access()
         start = {
@@ -130,10 +130,12 @@ class _Stream:
         self._context.resources.access.enter(access)
         return access
 
-    async def _write_all(self, results: AsyncGenerator[Any, None]) -> None:
+    async def _write_all(self, results: AsyncGenerator[bytes, None]) -> None:
         async with aclosing(results):
             async for result in results:
-                await self._write(_next(result, self._context.event_id))
+                number = f"id: {self._context.event_id}\n" if self._context.event_id is not None else ""
+                # JSON escapes line breaks, so the data is one line.
+                await self._write(b"event: next\n%bdata: %b\n\n" % (number.encode(), result))
         await self._write(_COMPLETE)
 
     async def _beat(self) -> None:
@@ -146,14 +148,40 @@ class _Stream:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
 
-def _next(result: Any, event_id: str | None) -> bytes:
-    payload: Mapping[str, Any] = {
-        **({"data": result.data} if result.data is not None or not result.errors else {}),
-        **({"errors": [error.formatted for error in result.errors]} if result.errors else {}),
-    }
-    # JSON escapes line breaks, so the data is one line.
-    number = f"id: {event_id}\n".encode() if event_id is not None else b""
-    return b"event: next\n" + number + b"data: " + orjson.dumps(payload, default=str) + b"\n\n"
+async def _results(
+    request: dict[str, Any], context: Context, allowed: tuple[OperationType, ...]
+) -> AsyncGenerator[bytes, None]:
+    """Also what is wrong with the request comes as a result: a browser would not show an answer that is no stream."""
+    query, variables, name = request["query"], request.get("variables"), request.get("operationName")
+    if live.is_subscription(query, name):
+        try:
+            async with aclosing(live.subscribe(query, variables, name, context)) as results:
+                async for result in results:
+                    yield result
+        except live.NotStarted as refused:
+            yield orjson.dumps({"errors": [error.formatted for error in refused.errors]})
+        return
+    try:
+        answer = await schema.execute(
+            query,
+            variable_values=variables,
+            operation_name=name,
+            context_value=context,
+            allowed_operation_types=allowed,
+        )
+    except InvalidOperationTypeError as error:
+        problem = InvalidInput(error.as_http_error_reason("GET"))
+    except CannotGetOperationTypeError as error:
+        problem = InvalidInput(error.as_http_error_reason())
+    else:
+        body: dict[str, Any] = {} if isinstance(answer, PreExecutionError) else {"data": answer.data}
+        if answer.errors:
+            body["errors"] = [error.formatted for error in answer.errors]
+        yield orjson.dumps(body, default=str)
+        return
+    refusal = GraphQLError(problem.message, original_error=problem)
+    publish(refusal, context.request_id)
+    yield orjson.dumps({"errors": [refusal.formatted]})
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -3,16 +3,22 @@
 import asyncio
 import uuid
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import timedelta
+from typing import Any, cast
 
 import orjson
 import structlog
 from graphql import GraphQLError
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
@@ -20,6 +26,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 )
 
 from app.errors import AppError, LimitExceeded
+from app.graphql import live
 from app.graphql.access import LiveAccess
 from app.graphql.context import Context, Resources
 from app.graphql.errors import publish
@@ -80,6 +87,26 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         error = GraphQLError(problem.message, original_error=problem)
         publish(error, self.context.request_id)
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        if not live.is_subscription(operation.query, operation.operation_name):
+            await super().run_operation(operation)
+            return
+        variables, name = cast("dict[str, Any] | None", operation.variables), operation.operation_name
+        results = live.subscribe(operation.query, variables, name, self.context)
+        # The encoded result is spliced into the message: it is the same for all who watch.
+        start = f'{{"type":"next","id":{orjson.dumps(operation.id).decode()},"payload":'
+        socket = cast("ASGIWebSocketAdapter", self.websocket).ws
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    await socket.send_text(f"{start}{result.decode()}}}")
+            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except live.NotStarted as refused:
+            await operation.send_initial_errors(refused.errors)
+        except (WebSocketDisconnect, WebSocketDisconnected):
+            # The reading side sees it too, and ends all operations.
+            return
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> None:

@@ -1,0 +1,203 @@
+"""Subscriptions: one execution and one encoding of an event for all who asked for the same of it.
+
+A thousand watchers of a workspace with the same document cost one execution for each event, and a thousand sends. The
+steps are those of the specification (CreateSourceEventStream, ExecuteSubscriptionEvent), through graphql-core.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from functools import lru_cache
+from typing import Any, cast
+
+import orjson
+from graphql import (
+    DirectiveNode,
+    ExecutionResult,
+    Executor,
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    ListValueNode,
+    ObjectValueNode,
+    OperationType,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    create_source_event_stream,
+    located_error,
+    validate,
+)
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from app.graphql.context import Context
+from app.graphql.documents import CACHED_DOCUMENTS, operation_of, parse_document
+from app.graphql.errors import publish
+from app.graphql.schema import schema
+from app.graphql.task.types import TaskEvent
+
+# graphql-core's, which Strawberry keeps to itself.
+_SCHEMA = schema._schema
+
+
+class NotStarted(Exception):
+    """The request cannot be executed; nothing was sent. `errors` are fit to be seen."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        self.errors = errors
+        super().__init__(errors[0].message)
+
+
+def is_subscription(query: str, operation_name: str | None) -> bool:
+    operation = operation_of(query, operation_name)
+    return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+
+
+async def subscribe(
+    query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context
+) -> AsyncGenerator[bytes, None]:
+    """The result of each event as JSON, `{"data": …}`. Raises NotStarted before the first.
+
+    A source that fails ends the stream with a last result that has `errors`.
+    """
+    executor = _executor(query, variables, operation_name, context)
+    source = create_source_event_stream(executor)
+    if executor.is_awaitable(source):
+        source = await source
+    if isinstance(source, ExecutionResult):
+        raise NotStarted(_published(source.errors or [], context))
+    sharing = _Sharing(executor, query)
+    async with aclosing(cast("AsyncGenerator[Any, None]", source)) as events:
+        while True:
+            try:
+                event = await anext(events)
+            except StopAsyncIteration:
+                return
+            except Exception as error:
+                yield _failed(error, executor, context)
+                return
+            yield await sharing.result(event)
+
+
+def _executor(
+    query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context
+) -> Executor[Any]:
+    errors = list(_validation_errors(query))
+    built = errors or StrawberryGraphQLCoreExecutionContext.build(
+        _SCHEMA,
+        parse_document(query),
+        context_value=context,
+        raw_variable_values=variables,
+        operation_name=operation_name,
+        operation_extensions=None,
+    )
+    if isinstance(built, list):
+        raise NotStarted(_published(built, context))
+    return built
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _validation_errors(query: str) -> tuple[GraphQLError, ...]:
+    return tuple(validate(_SCHEMA, parse_document(query)))
+
+
+class _Sharing:
+    """The results of one subscription, which it shares with others that asked the same.
+
+    What an event looks like depends on the document, on those variables that are used below the root field (`after`,
+    say, is not one of them), and on what the caller may see: workspace, role and scopes.
+    """
+
+    def __init__(self, executor: Executor[Any], query: str) -> None:
+        self._executor = executor
+        self._context = cast("Context", executor.context_value)
+        names = sorted(set(_variables(executor, executor.operation.selection_set, at_root=True)))
+        values = orjson.dumps([executor.variable_values.coerced.get(name) for name in names], default=str)
+        operation = executor.operation.name
+        self._asked = (query, operation.value if operation is not None else None, values)
+
+    async def result(self, event: Any) -> bytes:
+        if not isinstance(event, TaskEvent):
+            return _encoded(await self._execute(event))
+        principal = self._context.principal
+        view = (self._asked, principal.workspace_id, principal.role, principal.scopes)
+        known = event.shared.get(view)
+        if isinstance(known, bytes):
+            return known
+        if known is None:
+            known = event.shared[view] = asyncio.ensure_future(self._execute(event))
+        # One subscriber who leaves must not take the answer away from the others.
+        result: ExecutionResult = await asyncio.shield(known)
+        if result.errors:
+            # An error names the request it belongs to, so everybody gets their own.
+            return _encoded(await self._execute(event))
+        encoded = event.shared.get(view)
+        if not isinstance(encoded, bytes):
+            encoded = event.shared[view] = _encoded(result)
+        return encoded
+
+    async def _execute(self, event: Any) -> ExecutionResult:
+        result = self._executor.build_per_event_executor(event).execute_operation(serially=False)
+        if self._executor.is_awaitable(result):
+            result = await result
+        result = cast("ExecutionResult", result)
+        if result.errors:
+            _published(result.errors, self._context)
+        return result
+
+
+def _encoded(result: ExecutionResult) -> bytes:
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    return orjson.dumps(body, default=str)
+
+
+def _failed(error: Exception, executor: Executor[Any], context: Context) -> bytes:
+    """A stream that breaks off says why, at its root field."""
+    node = executor.operation.selection_set.selections[0]
+    path = [node.alias.value if node.alias else node.name.value] if isinstance(node, FieldNode) else None
+    located = located_error(error, [node], path)
+    return _encoded(ExecutionResult(None, _published([located], context)))
+
+
+def _published(errors: list[GraphQLError], context: Context) -> list[GraphQLError]:
+    for error in errors:
+        publish(error, context.request_id)
+    return errors
+
+
+def _variables(executor: Executor[Any], selections: SelectionSetNode, *, at_root: bool) -> Iterator[str]:
+    """The variables that decide what an event looks like; the root field's arguments decide which events come."""
+    for node in selections.selections:
+        for directive in node.directives or ():
+            yield from _in_arguments(directive)
+        match node:
+            case FieldNode():
+                if not at_root:
+                    yield from _in_arguments(node)
+                if node.selection_set is not None:
+                    yield from _variables(executor, node.selection_set, at_root=False)
+            case InlineFragmentNode():
+                yield from _variables(executor, node.selection_set, at_root=at_root)
+            case FragmentSpreadNode():
+                definition = executor.fragments[node.name.value].definition
+                yield from _variables(executor, definition.selection_set, at_root=at_root)
+
+
+def _in_arguments(node: FieldNode | DirectiveNode) -> Iterator[str]:
+    for argument in node.arguments or ():
+        yield from _in_value(argument.value)
+
+
+def _in_value(value: ValueNode) -> Iterator[str]:
+    match value:
+        case VariableNode():
+            yield value.name.value
+        case ListValueNode():
+            for item in value.values:
+                yield from _in_value(item)
+        case ObjectValueNode():
+            for field in value.fields:
+                yield from _in_value(field.value)
