@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.availability import is_unavailable
 from app.db.reader import Reader
 from app.errors import InvalidInput
 from app.events.output import OutputLog
@@ -28,6 +30,9 @@ from app.unit_of_work import UnitOfWorkFactory
 
 log = structlog.get_logger(__name__)
 CHARACTERS_PER_TOKEN = 4
+DATABASE_PATIENCE_SECONDS = 30.0
+DATABASE_PAUSE_SECONDS = 0.3
+R = TypeVar("R")
 
 
 class Stop(StrEnum):
@@ -103,7 +108,8 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
     failure: attempt.Failure | None = None
     output: Any = None
     try:
-        work = Work(task, await _prepare(tools, principal, task), writer, meter)
+        ready = await _patiently(lambda: _prepare(tools, principal, task))
+        work = Work(task, ready, writer, meter)
         output = await _produce(tools, work)
     except asyncio.CancelledError:
         if control.stop is None:
@@ -124,11 +130,14 @@ async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
         failure = attempt.Failure("internal", "The service failed while it worked on this task.", retryable=True)
     control.recording = True
     await writer.close()
-    async with tools.unit_of_work(principal) as uow:
-        if failure is None:
-            held = await attempt.succeed(uow, task_id, number, output=output, text=writer.text, cost=meter.cost())
-        else:
-            held = await attempt.fail(uow, task_id, number, failure, text=writer.text, cost=meter.cost())
+
+    async def record() -> bool:
+        async with tools.unit_of_work(principal) as uow:
+            if failure is None:
+                return await attempt.succeed(uow, task_id, number, output=output, text=writer.text, cost=meter.cost())
+            return await attempt.fail(uow, task_id, number, failure, text=writer.text, cost=meter.cost())
+
+    held = await _patiently(record)
     await writer.end()
     outcome = "dropped: no longer the present attempt" if not held else failure.code if failure else "succeeded"
     seconds = round(time.monotonic() - began, 3)
@@ -194,6 +203,26 @@ async def _stop(
     if reason is Stop.LEASE_LOST:
         return
     end = attempt.cancel if reason is Stop.CANCELED else attempt.hand_back
-    async with tools.unit_of_work(principal) as uow:
-        await end(uow, task["id"], task["attempt"], cost=meter.cost(), text=writer.text)
+
+    async def record() -> None:
+        async with tools.unit_of_work(principal) as uow:
+            await end(uow, task["id"], task["attempt"], cost=meter.cost(), text=writer.text)
+
+    await _patiently(record)
     await writer.end()
+
+
+async def _patiently(action: Callable[[], Awaitable[R]]) -> R:
+    """A database that is away for a moment must not cost an answer that has been paid for.
+
+    Doing it twice is safe: where the first was done and only its confirmation lost, the attempt has ended already.
+    """
+    deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
+    while True:
+        try:
+            return await action()
+        except Exception as error:
+            if not is_unavailable(error) or time.monotonic() > deadline:
+                raise
+            log.warning("waiting for the database", reason=type(error).__name__)
+            await asyncio.sleep(DATABASE_PAUSE_SECONDS)
