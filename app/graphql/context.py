@@ -95,8 +95,8 @@ class Context:
         await self.reader.close()
         async with self.resources.unit_of_work(principal) as uow:
             yield uow
-        # What was read before the change is not the truth any more.
-        self.enter(principal)
+        # What was read before the change is not the truth any more; nor is, on a socket, the caller's role as it was.
+        self.enter(self._principal)
 
     async def close(self) -> None:
         if self._reader is not None:
