@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schema migration sync
+.PHONY: help run test chaos check format schema migration sync
 
 PYTHON ?= python3
 # Tried, not only found: a shim on PATH may have nothing behind it.
@@ -29,6 +29,9 @@ run: sync ## Start everything: PostgreSQL, Redis, a language model, the API and 
 test: sync ## Run all tests, on servers that they start themselves
 	@$(RUN) pytest -n 2 --dist loadfile tests/unit tests/integration
 	@$(RUN) pytest tests/e2e
+
+chaos: sync ## Break every part at random under load and count what is lost: make chaos SEED=7 FAULTS=100
+	@$(RUN) python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 check: sync ## Format, lint, types, import contracts, schema snapshot, migrations in step
 	$(RUN) ruff format --check
