@@ -13,7 +13,8 @@ from app.settings import Settings
 APP_ROLE = "bizq_app"
 STATEMENT_TIMEOUT = "15s"
 LOCK_TIMEOUT = "5s"
-IDLE_IN_TRANSACTION_TIMEOUT = "30s"
+# A process that hangs with an open transaction holds back the tail of the log for everybody.
+IDLE_IN_TRANSACTION_TIMEOUT = "5s"
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 10
 

@@ -15,8 +15,8 @@ from app.events.subscription import E, FeedStopped, Position, Subscription
 
 K = TypeVar("K", bound=Hashable)
 
-# The rows after each key's position, in order, at most a page for each key. A full page means: ask again.
-ReadLog: TypeAlias = Callable[[Mapping[K, Position]], Awaitable[Sequence[E]]]
+# The rows after each key's position, in order, at most so many for each key. That many mean: ask again.
+ReadLog: TypeAlias = Callable[[Mapping[K, Position], int], Awaitable[Sequence[E]]]
 # The position of the last row a ReadLog could return now (of an empty log: one below every position).
 ReadHead: TypeAlias = Callable[[K], Awaitable[Position]]
 
@@ -30,6 +30,7 @@ READ_SECONDS = 10.0
 # How many may read the log for themselves at a time: all clients resume together, the pool is for requests
 # too.
 CATCHING_UP = 4
+CATCH_UP_PAGE = 128
 # What was handed out last stays at hand for who falls behind, until its key has been quiet for a while.
 RECENT = 1024
 # Handed out at once; so a quick subscriber's queue survives a page that is longer than the queue.
@@ -75,7 +76,7 @@ class Feed(Generic[K, E]):
     """One per process. Subscribers of a key share one position, one Redis channel and every read.
 
     Wakes make it quick, reading again every `poll_interval` seconds makes it right: what Redis loses costs
-    time, not entries. `page` is how many rows of a key `read_log` returns at most; `queue_size` bounds each
+    time, not entries. `page` is how many rows of a key are read at most at once; `queue_size` bounds each
     subscription.
     """
 
@@ -140,10 +141,10 @@ class Feed(Generic[K, E]):
         """A page of the log. Waits for a database that is away; raises FeedStopped."""
         tail = self._tails.get(key)
         if tail is not None and tail.recent and tail.recent[0].position <= position:
-            return [entry for entry in tail.recent if entry.position > position][: self.page]
+            return [entry for entry in tail.recent if entry.position > position][:CATCH_UP_PAGE]
         while not self._stopped:
             async with self._catching_up:
-                entries = await self._try_to_read({key: position})
+                entries = await self._try_to_read({key: position}, CATCH_UP_PAGE)
             if entries is not None:
                 return entries
         raise FeedStopped
@@ -219,7 +220,7 @@ class Feed(Generic[K, E]):
         return tails
 
     async def _read(self, tails: list[_Tail[K, E]]) -> None:
-        entries = await self._try_to_read({tail.key: tail.position for tail in tails})
+        entries = await self._try_to_read({tail.key: tail.position for tail in tails}, self.page)
         if entries is None:
             # No position has moved, so nothing is lost.
             for tail in tails:
@@ -228,11 +229,11 @@ class Feed(Generic[K, E]):
             await self._hand_out(tails, entries)
             await asyncio.sleep(BREATH_SECONDS)
 
-    async def _try_to_read(self, positions: Mapping[K, Position]) -> Sequence[E] | None:
+    async def _try_to_read(self, positions: Mapping[K, Position], page: int) -> Sequence[E] | None:
         """None, after a pause, when the log cannot be read now."""
         try:
             async with asyncio.timeout(READ_SECONDS):
-                entries = await self._read_log(positions)
+                entries = await self._read_log(positions, page)
         except Exception as error:
             # The boundary to the database, which this package does not know, nor by what errors it is away.
             await asyncio.sleep(self._outage.failed(error))

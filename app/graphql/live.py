@@ -119,29 +119,36 @@ class _Sharing:
 
     async def result(self, event: Any) -> bytes:
         if not isinstance(event, TaskEvent):
-            return _encoded(await self._execute(event))
+            return _encoded(await self._finished(self._begun(event)))
         principal = self._context.principal
         view = (self._asked, principal.workspace_id, principal.role, principal.scopes)
         known = event.shared.get(view)
         if isinstance(known, bytes):
             return known
         if known is None:
-            known = event.shared[view] = asyncio.ensure_future(self._execute(event))
+            known = self._begun(event)
+            if self._executor.is_awaitable(known):
+                known = event.shared[view] = asyncio.ensure_future(self._finished(known))
         # One subscriber who leaves must not take the answer away from the others.
-        result: ExecutionResult = await asyncio.shield(known)
+        result = await asyncio.shield(known) if isinstance(known, asyncio.Future) else await self._finished(known)
         if result.errors:
             # An error names the request it belongs to, so everybody gets their own.
-            return _encoded(await self._execute(event))
+            event.shared.pop(view, None)
+            return _encoded(await self._finished(self._begun(event)))
         encoded = event.shared.get(view)
         if not isinstance(encoded, bytes):
             encoded = event.shared[view] = _encoded(result)
         return encoded
 
-    async def _execute(self, event: Any) -> ExecutionResult:
-        result = self._executor.build_per_event_executor(event).execute_operation(serially=False)
-        if self._executor.is_awaitable(result):
-            result = await result
-        result = cast("ExecutionResult", result)
+    def _begun(self, event: Any) -> Any:
+        """The result, or an awaitable of it where a field has to be looked up."""
+        executor = self._executor.build_per_event_executor(event)
+        # graphql-core 3.3.2 keeps what it found out about each event's fields here for all events, and forgets nothing.
+        executor._relevant_sub_fields = {}
+        return executor.execute_operation(serially=False)
+
+    async def _finished(self, begun: Any) -> ExecutionResult:
+        result = cast("ExecutionResult", await begun if self._executor.is_awaitable(begun) else begun)
         if result.errors:
             _published(result.errors, self._context)
         return result

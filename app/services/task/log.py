@@ -156,14 +156,14 @@ _HEAD = text("SELECT * FROM task_events_head(:workspace)")
 def task_feed(engine: AsyncEngine, hub: Hub) -> TaskFeed:
     """The process's shared tail of the log. It reads for every workspace that somebody here watches."""
 
-    async def read_log(places: Mapping[UUID, Any]) -> Sequence[LoggedEvent]:
+    async def read_log(places: Mapping[UUID, Any], page: int) -> Sequence[LoggedEvent]:
         positions = list(places.values())
         values = {
             "workspaces": list(places),
             "xids": [position[0] for position in positions],
             "tasks": [position[1] for position in positions],
             "seqs": [position[2] for position in positions],
-            "page": PAGE,
+            "page": page,
         }
         async with engine.connect() as connection:
             rows = (await connection.execute(_READ, values)).mappings().all()

@@ -21,7 +21,7 @@ def rows():
 
 @pytest.fixture
 async def feed(hub, rows):
-    async def read(positions):
+    async def read(positions, page):
         return [row for row in rows if row.key in positions and row.position > positions[row.key]]
 
     async def head(key):

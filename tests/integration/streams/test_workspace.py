@@ -1,4 +1,7 @@
+import gc
 from datetime import UTC, datetime, timedelta
+
+from graphql.execution.collect_fields import FieldDetails
 
 from app.actors.runner import Runner
 from app.actors.work import work
@@ -108,3 +111,18 @@ async def test_a_cursor_of_last_week_gives_one_snapshot_with_a_gap(desk: Desk, g
 
     assert (opening["kind"], opening["gap"]) == ("SNAPSHOT", True)
     assert told([await stream.next()]) == [(public(task_id), 1, "CREATED")]
+
+
+async def test_an_open_subscription_keeps_nothing_of_the_events_it_has_sent(desk: Desk, socket: Socket) -> None:
+    stream = await watch_all(socket)
+    await stream.next()
+
+    async def kept_after(events: int) -> int:
+        await desk.accept(events)
+        for _ in range(events):
+            await stream.next()
+        gc.collect()
+        return sum(isinstance(item, FieldDetails) for item in gc.get_objects())
+
+    first = await kept_after(20)
+    assert await kept_after(200) <= first + 20

@@ -34,12 +34,12 @@ class FakeLog:
         rows = [r for r in self.rows if r.key == key and r.position[0] < self.horizon and r.position > after]
         return sorted(rows, key=lambda row: row.position)
 
-    async def read(self, positions: Mapping[str, tuple[int, int]]) -> list[Row]:
+    async def read(self, positions: Mapping[str, tuple[int, int]], page: int) -> list[Row]:
         self.reads.append(dict(positions))
         await self.open.wait()
         if self.failing:
             raise ConnectionError("the database is away")
-        return [row for key, after in positions.items() for row in self.visible(key, after)[: self.page]]
+        return [row for key, after in positions.items() for row in self.visible(key, after)[:page]]
 
     async def head(self, key: str) -> tuple[int, int]:
         if self.failing:

@@ -128,3 +128,39 @@ async def test_random_log_with_late_rows_reaches_everyone_in_order(make_feed, lo
     await feed.stop()
     await asyncio.gather(*consumers)
     assert all(got[name] == expected["ab"[name % 2]] for name in got)
+
+
+async def test_who_falls_behind_a_little_costs_no_read_of_the_log(make_feed, log, settled):
+    feed = make_feed(queue_size=8, poll_interval=60)
+    async with feed.subscribe("a") as slow:
+        rows = log.append("a", 20)
+        await settled(lambda: {"a": rows[-1].position} in log.reads)
+        log.reads.clear()
+
+        assert list(await feed.read_after("a", rows[4].position)) == rows[5:]
+        assert log.reads == []
+        assert slow.pending == 0
+
+
+async def test_who_is_behind_what_was_handed_out_last_reads_the_log(make_feed, log, settled, monkeypatch):
+    monkeypatch.setattr("app.events.feed.RECENT", 10)
+    feed = make_feed(poll_interval=60)
+    async with feed.subscribe("a"):
+        rows = log.append("a", 20)
+        await settled(lambda: {"a": rows[-1].position} in log.reads)
+
+        assert list(await feed.read_after("a", rows[4].position)) == rows[5:]
+        assert {"a": rows[4].position} in log.reads
+        assert list(await feed.read_after("a", rows[12].position)) == rows[13:]
+
+
+async def test_what_was_handed_out_is_forgotten_when_its_key_is_quiet(make_feed, log, settled):
+    feed = make_feed(poll_interval=0.05)
+    async with feed.subscribe("a"):
+        rows = log.append("a", 3)
+        await settled(lambda: log.reads.count({"a": rows[-1].position}) >= 4)
+        log.reads.clear()
+
+        await feed.read_after("a", rows[0].position)
+
+        assert {"a": rows[0].position} in log.reads
