@@ -13,7 +13,6 @@ import app.models  # noqa: F401  registers the tables
 from app import settings
 from app.db.engine import sqlalchemy_url
 
-
 _PARTITION = re.compile(r"(task_events|task_attempts)_\d{8}")
 
 
