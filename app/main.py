@@ -18,6 +18,7 @@ from app.events.hub import Hub
 from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
 from app.graphql.context import Resources
+from app.graphql.documents import limits_of
 from app.graphql.http import GraphQLHTTP
 from app.graphql.schema import schema
 from app.graphql.sse import GraphQLSSE
@@ -47,6 +48,7 @@ def build_app(settings: Settings) -> Starlette:
     access = AccessWatch(authenticator)
     resources = Resources(
         settings=settings,
+        query_limits=limits_of(settings),
         engine=engine,
         unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
         authenticator=authenticator,

@@ -63,6 +63,13 @@ class Settings(BaseSettings):
 
     bizq_max_body_bytes: int = Field(262_144, ge=1024, le=16_777_216)
     bizq_max_input_bytes: int = Field(131_072, ge=1024, le=1_048_576)
+    bizq_max_query_tokens: int = Field(2_000, ge=100, le=20_000)
+    bizq_max_query_depth: int = Field(12, ge=4, le=50)
+    bizq_max_query_aliases: int = Field(30, ge=0, le=1_000)
+    bizq_max_query_spreads: int = Field(200, ge=0, le=10_000)
+    bizq_max_query_directives: int = Field(20, ge=0, le=1_000)
+    bizq_max_query_cost: int = Field(1_000, ge=100, le=100_000)
+    bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from app.errors import Unauthenticated
 from app.events.hub import Hub
 from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
+from app.graphql.guard import QueryLimits
 from app.graphql.loaders import Loaders
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
@@ -29,6 +30,7 @@ class Resources:
     """What a process has one of."""
 
     settings: Settings
+    query_limits: QueryLimits
     engine: AsyncEngine
     unit_of_work: UnitOfWorkFactory
     authenticator: Authenticator

@@ -1,34 +1,134 @@
-"""Documents as clients send them: parsed and validated once, however often they come."""
+"""Documents as clients send them: parsed, measured and validated once, however often they come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
-from graphql import DocumentNode, GraphQLSyntaxError, OperationDefinitionNode, get_operation_ast, parse
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    get_operation_ast,
+    parse,
+    validate,
+)
 from strawberry.extensions import SchemaExtension
 
+from app.errors import InvalidInput
+from app.graphql import guard
+from app.graphql.context import Context
+from app.graphql.guard import QueryLimits, QueryTooComplex, Size
+from app.settings import Settings
+
 CACHED_DOCUMENTS = 1000
+# The parser says so, and nothing else does.
+_TOO_MANY_TOKENS = "Document contains more than"
+
+
+def limits_of(settings: Settings) -> QueryLimits:
+    return QueryLimits(
+        tokens=settings.bizq_max_query_tokens,
+        depth=settings.bizq_max_query_depth,
+        aliases=settings.bizq_max_query_aliases,
+        spreads=settings.bizq_max_query_spreads,
+        directives=settings.bizq_max_query_directives,
+        cost=settings.bizq_max_query_cost,
+    )
 
 
 @lru_cache(maxsize=CACHED_DOCUMENTS)
-def parse_document(text: str) -> DocumentNode:
-    """Raises GraphQLSyntaxError."""
-    return parse(text)
-
-
-def operation_of(text: str, name: str | None) -> OperationDefinitionNode | None:
-    """The operation that would be executed; None where the document does not say which, or does not parse."""
+def parse_document(text: str, max_tokens: int) -> DocumentNode:
+    """Raises GraphQLSyntaxError, or QueryTooComplex as soon as there are too many tokens."""
     try:
-        return get_operation_ast(parse_document(text), name)
-    except GraphQLSyntaxError:
+        return parse(text, max_tokens=max_tokens)
+    except GraphQLSyntaxError as error:
+        if _TOO_MANY_TOKENS not in error.message:
+            raise
+        message = f"The document has more than {max_tokens} tokens, which is the limit."
+        raise QueryTooComplex(message, name="maxQueryTokens", limit=max_tokens, actual=max_tokens + 1) from None
+
+
+def operation_of(text: str, name: str | None, limits: QueryLimits) -> OperationDefinitionNode | None:
+    """The operation that would be executed; None where the document does not say which, or cannot be read."""
+    try:
+        return get_operation_ast(parse_document(text, limits.tokens), name)
+    except (GraphQLSyntaxError, QueryTooComplex):
         return None
 
 
-class DocumentCache(SchemaExtension):
-    """Leaves what does not parse to Strawberry; raised from here, a socket's operation would end without an answer."""
+def problems(
+    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
+) -> list[GraphQLError]:
+    """Why this operation of a document that parses is not to be executed; empty where it may be."""
+    document = parse_document(text, limits.tokens)
+    operation = get_operation_ast(document, name)
+    if operation is not None:
+        given = variables or {}
+        pages = tuple((each, given[each]) for each in _page_variables(text, limits.tokens) if _is_int(given.get(each)))
+        try:
+            guard.check(_size(schema, text, name, limits.tokens, pages), limits)
+        except QueryTooComplex as error:
+            return [GraphQLError(error.message, original_error=error)]
+    elif name is None:
+        missing = InvalidInput("The document has several operations: say which in operationName.", ("operationName",))
+        return [GraphQLError(missing.message, original_error=missing)]
+    # Copies: each answer writes its own request id into its errors.
+    return [
+        GraphQLError(error.message, error.nodes, error.source, error.positions, error.path, error.original_error)
+        for error in _validation_errors(schema, text, limits.tokens)
+    ]
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _page_variables(text: str, max_tokens: int) -> tuple[str, ...]:
+    return tuple(sorted(guard.page_variables(parse_document(text, max_tokens))))
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _size(
+    schema: GraphQLSchema, text: str, name: str | None, max_tokens: int, pages: tuple[tuple[str, int], ...]
+) -> Size:
+    document = parse_document(text, max_tokens)
+    operation = get_operation_ast(document, name)
+    assert operation is not None
+    return guard.measure(schema, document, operation, dict(pages))
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _validation_errors(schema: GraphQLSchema, text: str, max_tokens: int) -> tuple[GraphQLError, ...]:
+    return tuple(validate(schema, parse_document(text, max_tokens)))
+
+
+class Documents(SchemaExtension):
+    """Puts all that in front of Strawberry's execution."""
 
     def on_parse(self) -> Iterator[None]:
         execution = self.execution_context
+        limits = self._limits()
+        # Left to Strawberry: raised from here, a socket's operation would end without an answer.
         with suppress(GraphQLSyntaxError):
-            execution.graphql_document = parse_document(execution.query or "")
+            execution.graphql_document = parse_document(execution.query or "", limits.tokens)
         yield
+
+    def on_validate(self) -> Iterator[None]:
+        execution = self.execution_context
+        execution.pre_execution_errors = problems(
+            execution.schema._schema,
+            execution.query or "",
+            execution._provided_operation_name,
+            execution.variables,
+            self._limits(),
+        )
+        yield
+
+    def _limits(self) -> QueryLimits:
+        context = self.execution_context.context
+        assert isinstance(context, Context)
+        return context.resources.query_limits

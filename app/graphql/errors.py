@@ -16,6 +16,7 @@ from strawberry.utils.str_converters import to_camel_case
 from app.db.availability import is_unavailable
 from app.errors import AppError, ErrorCode, Forbidden, LimitExceeded, NotFound, Unauthenticated
 from app.graphql.enums import described
+from app.graphql.guard import QueryTooComplex
 from app.graphql.scalars import BigInt
 
 log = structlog.get_logger(__name__)
@@ -115,6 +116,8 @@ def publish(error: GraphQLError, request_id: str) -> None:
         extensions |= {"path": list(original.path)} if original.path else {}
         if isinstance(original, LimitExceeded):
             extensions |= {"limit": original.limit, "actual": original.actual}
+        if isinstance(original, QueryTooComplex):
+            extensions["limitName"] = original.name
     elif is_unavailable(original):
         error.message = UNAVAILABLE_MESSAGE
         extensions["retryable"] = True
@@ -134,6 +137,8 @@ def top_level_code(error: GraphQLError) -> str:
             return "FORBIDDEN"
         case NotFound():
             return "NOT_FOUND"
+        case QueryTooComplex():
+            return "QUERY_TOO_COMPLEX"
         case AppError():
             return "BAD_USER_INPUT"
         case GraphQLError() | None:

@@ -1,5 +1,6 @@
 """POST /graphql: GraphQL over HTTP, with the checks that come before a document is even looked at."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -65,14 +66,19 @@ class GraphQLHTTP:
             await context.close()
 
     async def _execute(self, request: dict[str, Any], context: Context, headers: Headers) -> Response:
+        seconds = self._resources.settings.bizq_max_execution_seconds
         try:
-            result = await schema.execute(
-                request["query"],
-                variable_values=request.get("variables"),
-                operation_name=request.get("operationName"),
-                context_value=context,
-                allowed_operation_types=_OPERATIONS,
-            )
+            async with asyncio.timeout(seconds):
+                result = await schema.execute(
+                    request["query"],
+                    variable_values=request.get("variables"),
+                    operation_name=request.get("operationName"),
+                    context_value=context,
+                    allowed_operation_types=_OPERATIONS,
+                )
+        except TimeoutError:
+            message = f"This took longer than {seconds:g} s, which is the limit: ask for less, or in several requests."
+            raise Refused(400, "QUERY_TOO_COMPLEX", message) from None
         except InvalidOperationTypeError:
             message = "A subscription needs a stream: a WebSocket on this path, or server-sent events on its /stream."
             raise Refused(400, BAD_USER_INPUT, message) from None

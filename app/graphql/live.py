@@ -7,7 +7,6 @@ steps are those of the specification (CreateSourceEventStream, ExecuteSubscripti
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from functools import lru_cache
 from typing import Any, cast
 
 import orjson
@@ -27,12 +26,11 @@ from graphql import (
     VariableNode,
     create_source_event_stream,
     located_error,
-    validate,
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.graphql.context import Context
-from app.graphql.documents import CACHED_DOCUMENTS, operation_of, parse_document
+from app.graphql.documents import operation_of, parse_document, problems
 from app.graphql.errors import publish
 from app.graphql.schema import schema
 from app.graphql.task.types import TaskEvent
@@ -49,8 +47,8 @@ class NotStarted(Exception):
         super().__init__(errors[0].message)
 
 
-def is_subscription(query: str, operation_name: str | None) -> bool:
-    operation = operation_of(query, operation_name)
+def is_subscription(query: str, operation_name: str | None, context: Context) -> bool:
+    operation = operation_of(query, operation_name, context.resources.query_limits)
     return operation is not None and operation.operation is OperationType.SUBSCRIPTION
 
 
@@ -83,10 +81,10 @@ async def subscribe(
 def _executor(
     query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context
 ) -> Executor[Any]:
-    errors = list(_validation_errors(query))
-    built = errors or StrawberryGraphQLCoreExecutionContext.build(
+    limits = context.resources.query_limits
+    built = problems(_SCHEMA, query, operation_name, variables, limits) or StrawberryGraphQLCoreExecutionContext.build(
         _SCHEMA,
-        parse_document(query),
+        parse_document(query, limits.tokens),
         context_value=context,
         raw_variable_values=variables,
         operation_name=operation_name,
@@ -95,11 +93,6 @@ def _executor(
     if isinstance(built, list):
         raise NotStarted(_published(built, context))
     return built
-
-
-@lru_cache(maxsize=CACHED_DOCUMENTS)
-def _validation_errors(query: str) -> tuple[GraphQLError, ...]:
-    return tuple(validate(_SCHEMA, parse_document(query)))
 
 
 class _Sharing:

@@ -2,7 +2,6 @@
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types.execution import ExecutionContext
@@ -10,7 +9,7 @@ from strawberry.types.execution import ExecutionContext
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
 from app.graphql.context import Context
-from app.graphql.documents import CACHED_DOCUMENTS, DocumentCache
+from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
 from app.graphql.node import NodeQueries
 from app.graphql.scalars import SCALARS
@@ -50,8 +49,7 @@ schema = Schema(
     subscription=Subscription,
     types=[GenericError, LimitError],
     extensions=[
-        DocumentCache,
-        lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
+        Documents,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -25,6 +25,15 @@ class Limits:
     subscriptions_per_socket: int = strawberry.field(description="Most operations on one WebSocket at once.")
     connection_init_seconds: int = strawberry.field(description="Time for connection_init on a WebSocket, in seconds.")
     resume_window_hours: int = strawberry.field(description="How long a taskEvents cursor can be resumed, in hours.")
+    max_query_tokens: int = strawberry.field(description="Most tokens in a document.")
+    max_query_depth: int = strawberry.field(description="Most levels of fields in an operation.")
+    max_query_aliases: int = strawberry.field(description="Most aliases in an operation, its fragments included.")
+    max_query_spreads: int = strawberry.field(description="Most fragment spreads in an operation.")
+    max_query_directives: int = strawberry.field(description="Most directives in an operation.")
+    max_query_cost: int = strawberry.field(
+        description="Most points an operation may cost: 1 for each object, times the page's rows; 10 for a mutation."
+    )
+    max_execution_seconds: float = strawberry.field(description="Longest time for a request over HTTP, in seconds.")
     access_token_seconds: int = strawberry.field(description="Life of an access token, in seconds.")
 
 
@@ -53,6 +62,13 @@ class ServerInfoQueries:
             subscriptions_per_socket=SUBSCRIPTIONS_PER_SOCKET,
             connection_init_seconds=CONNECTION_INIT_SECONDS,
             resume_window_hours=int(RESUME_WINDOW.total_seconds() // 3600),
+            max_query_tokens=settings.bizq_max_query_tokens,
+            max_query_depth=settings.bizq_max_query_depth,
+            max_query_aliases=settings.bizq_max_query_aliases,
+            max_query_spreads=settings.bizq_max_query_spreads,
+            max_query_directives=settings.bizq_max_query_directives,
+            max_query_cost=settings.bizq_max_query_cost,
+            max_execution_seconds=settings.bizq_max_execution_seconds,
             access_token_seconds=settings.bizq_token_seconds,
         )
         return ServerInfo(version=version("bizq"), providers=list(info.context.resources.intake.models), limits=limits)

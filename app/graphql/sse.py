@@ -153,7 +153,7 @@ async def _results(
 ) -> AsyncGenerator[bytes, None]:
     """Also what is wrong with the request comes as a result: a browser would not show an answer that is no stream."""
     query, variables, name = request["query"], request.get("variables"), request.get("operationName")
-    if live.is_subscription(query, name):
+    if live.is_subscription(query, name, context):
         try:
             async with aclosing(live.subscribe(query, variables, name, context)) as results:
                 async for result in results:

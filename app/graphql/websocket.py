@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
@@ -29,7 +29,9 @@ from app.errors import AppError, LimitExceeded
 from app.graphql import live
 from app.graphql.access import LiveAccess
 from app.graphql.context import Context, Resources
+from app.graphql.documents import parse_document
 from app.graphql.errors import publish
+from app.graphql.guard import QueryTooComplex
 from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
 from app.graphql.schema import schema
 from app.services.account.authenticate import Credentials
@@ -89,8 +91,8 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
-        if not live.is_subscription(operation.query, operation.operation_name):
-            await super().run_operation(operation)
+        if not live.is_subscription(operation.query, operation.operation_name, self.context):
+            await self._run_once(operation)
             return
         variables, name = cast("dict[str, Any] | None", operation.variables), operation.operation_name
         results = live.subscribe(operation.query, variables, name, self.context)
@@ -107,6 +109,20 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         except (WebSocketDisconnect, WebSocketDisconnected):
             # The reading side sees it too, and ends all operations.
             return
+
+    async def _run_once(self, operation: Operation[Context, None]) -> None:
+        try:
+            parse_document(operation.query, self.context.resources.query_limits.tokens)
+        except QueryTooComplex as problem:
+            # Strawberry would end the operation without an answer.
+            error = GraphQLError(problem.message, original_error=problem)
+            publish(error, self.context.request_id)
+            await operation.send_initial_errors([error])
+            return
+        except GraphQLSyntaxError:
+            # Strawberry answers it as any other error of the document.
+            pass
+        await super().run_operation(operation)
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> None:
