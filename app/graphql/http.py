@@ -1,11 +1,14 @@
-"""POST /graphql: GraphQL over HTTP, with the checks that come before a document is even looked at."""
+"""/graphql: GraphQL over HTTP, with the checks that come before a document is even looked at.
+
+POST with JSON, or GET with the parameters in the URL, for queries only. Protocol: the GraphQL-over-HTTP specification.
+"""
 
 import asyncio
 import uuid
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -22,6 +25,7 @@ from app.graphql.requests import (
     ClientGone,
     Refused,
     from_body,
+    from_url,
     media_type,
     only,
     refusal,
@@ -33,7 +37,8 @@ from app.services.account.authenticate import Credentials
 
 log = structlog.get_logger(__name__)
 
-_OPERATIONS = (OperationType.QUERY, OperationType.MUTATION)
+_QUERIES: tuple[OperationType, ...] = (OperationType.QUERY,)
+_ALL: tuple[OperationType, ...] = (OperationType.QUERY, OperationType.MUTATION)
 
 
 class GraphQLHTTP:
@@ -47,7 +52,7 @@ class GraphQLHTTP:
         headers = Headers(scope=scope)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                response = await self._answer(scope["method"], headers, receive, request_id)
+                response = await self._answer(scope, headers, receive, request_id)
             except ClientGone:
                 return
             except Exception as error:
@@ -55,17 +60,23 @@ class GraphQLHTTP:
         response.headers["X-Request-Id"] = request_id
         await response(scope, receive, send)
 
-    async def _answer(self, method: str, headers: Headers, receive: Receive, request_id: str) -> Response:
-        only(method, "POST")
-        request = await from_body(headers, receive, self._resources.settings.bizq_max_body_bytes)
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, request_id: str) -> Response:
+        only(scope["method"], "GET", "POST")
+        if scope["method"] == "GET":
+            request, allowed = from_url(QueryParams(scope["query_string"])), _QUERIES
+        else:
+            request = await from_body(headers, receive, self._resources.settings.bizq_max_body_bytes)
+            allowed = _ALL
         context = Context(self._resources, request_id, live=False)
         try:
             context.enter(await caller(self._resources, credentials_of(headers)))
-            return await self._execute(request, context, headers)
+            return await self._execute(request, context, headers, allowed)
         finally:
             await context.close()
 
-    async def _execute(self, request: dict[str, Any], context: Context, headers: Headers) -> Response:
+    async def _execute(
+        self, request: dict[str, Any], context: Context, headers: Headers, allowed: tuple[OperationType, ...]
+    ) -> Response:
         seconds = self._resources.settings.bizq_max_execution_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -74,14 +85,13 @@ class GraphQLHTTP:
                     variable_values=request.get("variables"),
                     operation_name=request.get("operationName"),
                     context_value=context,
-                    allowed_operation_types=_OPERATIONS,
+                    allowed_operation_types=allowed,
                 )
         except TimeoutError:
             message = f"This took longer than {seconds:g} s, which is the limit: ask for less, or in several requests."
             raise Refused(400, "QUERY_TOO_COMPLEX", message) from None
-        except InvalidOperationTypeError:
-            message = "A subscription needs a stream: a WebSocket on this path, or server-sent events on its /stream."
-            raise Refused(400, BAD_USER_INPUT, message) from None
+        except InvalidOperationTypeError as error:
+            raise _wrong_place(error) from None
         except CannotGetOperationTypeError as error:
             raise Refused(400, BAD_USER_INPUT, error.as_http_error_reason()) from None
         body: dict[str, Any] = {}
@@ -95,6 +105,13 @@ class GraphQLHTTP:
         # application/json keeps 200 for what a legacy client would otherwise take for a transport failure.
         status = 400 if refused and media == RESPONSE_TYPE else 200
         return respond(body, status, media)
+
+
+def _wrong_place(error: InvalidOperationTypeError) -> Refused:
+    if error.operation_type is OperationType.MUTATION:
+        return Refused(405, BAD_USER_INPUT, "A mutation is sent with POST.", Allow="POST")
+    message = "A subscription needs a stream: a WebSocket on this path, or server-sent events on its /stream."
+    return Refused(400, BAD_USER_INPUT, message)
 
 
 def credentials_of(headers: Headers) -> Credentials:

@@ -8,25 +8,40 @@ import pytest
 
 from tests.integration.api.answers import code
 from tests.integration.api.documents import TASK_EVENTS
+from tests.integration.conftest import Tenant
 from tests.integration.graphql_client import Gql
 
 Post = Callable[..., Awaitable[httpx.Response]]
 VIEWER_BODY = orjson.dumps({"query": "{ viewer { role } }"})
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-async def test_only_post_is_served(post: Post, method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+async def test_only_get_and_post_are_served(post: Post, method: str) -> None:
     response = await post(VIEWER_BODY, method=method)
 
     assert code(response) == (405, "BAD_USER_INPUT")
-    assert response.headers["Allow"] == "POST"
+    assert response.headers["Allow"] == "GET, POST"
 
 
-async def test_query_in_the_address_is_not_run(http: httpx.AsyncClient, api: str) -> None:
-    response = await http.get(f"{api}/graphql", params={"query": "{ serverInfo { version } }"})
+async def test_a_query_may_come_in_the_address(http: httpx.AsyncClient, api: str) -> None:
+    parameters = {
+        "query": "query($n: Boolean!) { serverInfo { version @include(if: $n) } }",
+        "variables": '{"n": true}',
+    }
 
-    assert response.status_code == 405
-    assert "data" not in response.json()
+    response = await http.get(f"{api}/graphql", params=parameters)
+
+    assert response.json()["data"]["serverInfo"]["version"]
+
+
+async def test_a_mutation_may_not(http: httpx.AsyncClient, api: str, gql: Gql, tenant: Tenant) -> None:
+    mutation = 'mutation { createTask(input: {type: "note.write", input: {}}) { task { id } } }'
+    headers = {"Authorization": f"Bearer {tenant.api_key}"}
+
+    response = await http.get(f"{api}/graphql", params={"query": mutation}, headers=headers)
+
+    assert (code(response), response.headers["Allow"]) == ((405, "BAD_USER_INPUT"), "POST")
+    assert (await gql("{ tasks { totalCount } }"))["tasks"]["totalCount"] == 0
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
