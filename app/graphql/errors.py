@@ -9,6 +9,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import FieldExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
@@ -139,7 +140,7 @@ def top_level_code(error: GraphQLError) -> str:
             return "NOT_FOUND"
         case QueryTooComplex():
             return "QUERY_TOO_COMPLEX"
-        case AppError():
+        case AppError() | CannotGetOperationTypeError():
             return "BAD_USER_INPUT"
         case GraphQLError() | None:
             return _language_code(error)

@@ -48,6 +48,45 @@ class Desk:
         async with self._owner.begin() as connection:
             await connection.execute(text(sql), values)
 
+    async def neighbours(self, count: int, *, weight: int = 1, concurrency: int | None = None) -> list[UUID]:
+        """So many more workspaces of the same owner, in the order of the ring."""
+        rows = await self.rows(
+            """INSERT INTO workspaces (id, name, slug, owner_id, plan, weight, concurrency)
+            SELECT uuidv7(), 'Neighbour', uuidv7()::text, :owner, 'free', :weight, cast(:concurrency AS integer)
+            FROM generate_series(1, :count) RETURNING id""",
+            owner=self.tenant.account.user_id,
+            weight=weight,
+            concurrency=concurrency,
+            count=count,
+        )
+        return sorted(row["id"] for row in rows)
+
+    async def pile(self, count: int, *workspaces: UUID, **columns: str) -> None:
+        """So many tasks in each workspace (else in the tenant's), past the API. The columns are SQL expressions."""
+        plain = {
+            "type": "'text.summarize'",
+            "status": "'QUEUED'",
+            "input": "'{}'",
+            "complexity": "'NORMAL'",
+            "routing": """'{"provider": "openai", "model": "m", "tier": "primary", "reasons": [], "fallbacks": []}'""",
+        }
+        values = plain | columns
+        await self.change(
+            f"""INSERT INTO tasks (id, workspace_id, {", ".join(values)})
+            SELECT uuidv7(), w, {", ".join(values.values())} FROM unnest(:workspaces) w, generate_series(1, :count)""",
+            workspaces=list(workspaces) or [self.tenant.account.workspace_id],
+            count=count,
+        )
+        await self.change("ANALYZE tasks")
+
+    async def clear(self, *workspaces: UUID) -> None:
+        """Take a pile away again: other tests are not to wade through it."""
+        for table in ("task_events", "task_attempts", "tasks"):
+            await self.change(
+                f"DELETE FROM {table} WHERE workspace_id = ANY (:workspaces)",
+                workspaces=list(workspaces) or [self.tenant.account.workspace_id],
+            )
+
     async def task(self, task_id: UUID) -> RowMapping:
         return (await self.rows("SELECT * FROM tasks WHERE id = :id", id=task_id))[0]
 
