@@ -28,7 +28,8 @@ run: sync ## Start everything: PostgreSQL, Redis, a language model, the API and 
 
 test: sync ## Run all tests, on servers that they start themselves
 	@$(RUN) pytest -n 2 --dist loadfile tests/unit tests/integration tests/chaos
-	@$(RUN) pytest tests/faults tests/e2e
+	@$(RUN) pytest -n 2 --dist loadfile tests/faults
+	@$(RUN) pytest tests/e2e
 
 chaos: sync ## Break every part at random under load and count what is lost: make chaos SEED=7 FAULTS=100
 	@$(RUN) python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Integer, RowMapping, bindparam, text
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 # Where a process begins to go round the workspaces.
 FIRST_TURN = UUID(int=0)
@@ -46,22 +46,27 @@ async def claim_tasks(
     `after` is the workspace served last, that of the last row: the next claim goes on with the one behind it.
     """
     values = {"claimant": claimant, "most": most, "per_workspace": per_workspace, "lease": lease, "after": after}
-    async with engine.begin() as connection:
+    async with _at_once(engine) as connection:
         return (await connection.execute(_CLAIM, values)).mappings().all()
 
 
 async def renew_leases(engine: AsyncEngine, held: Sequence[Held], *, lease: timedelta) -> set[Held]:
     """Those still held, for another lease from now. The rest belong to somebody else or have ended."""
     values = {**_arrays(held), "lease": lease}
-    async with engine.begin() as connection:
+    async with _at_once(engine) as connection:
         return {Held(row.id, row.attempt) for row in await connection.execute(_RENEW, values)}
 
 
 async def canceled(engine: AsyncEngine, held: Sequence[Held]) -> set[Held]:
     """Those that somebody asked to cancel."""
-    async with engine.connect() as connection:
+    async with _at_once(engine) as connection:
         rows = await connection.execute(_CANCELED, {"ids": _arrays(held)["ids"]})
         return {Held(row.id, row.attempt) for row in rows} & set(held)
+
+
+def _at_once(engine: AsyncEngine) -> AsyncConnection:
+    """Each statement is a transaction: a process that freezes between two cannot keep others from claiming."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
 
 
 def _arrays(held: Sequence[Held]) -> dict[str, list[UUID] | list[int]]:
