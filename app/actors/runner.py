@@ -55,7 +55,7 @@ class Runner:
         self._wanted = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._draining = False
-        self._served_last = FIRST_TURN
+        self._turn = FIRST_TURN
 
     def start(self) -> None:
         heartbeat = self._lease.total_seconds() * HEARTBEAT_SHARE
@@ -114,14 +114,14 @@ class Runner:
             most=room,
             per_workspace=self._per_workspace,
             lease=self._lease,
-            after=self._served_last,
+            turn=self._turn,
         )
         for row in rows:
             job = Job(self._tools, row)
             self._jobs[job.held] = job
             job.task.add_done_callback(partial(self._ended, job.held))
         if rows:
-            self._served_last = rows[-1]["workspace_id"]
+            self._turn = self._turn.after(rows)
             await self._tools.unit_of_work.wake_watchers({row["workspace_id"] for row in rows})
         return len(rows)
 

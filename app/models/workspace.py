@@ -7,7 +7,8 @@ from sqlmodel import Field, SQLModel
 
 from app.models import columns
 
-MAX_WEIGHT = 100
+# A turn in the queue is no more than a batch of claims, so nobody waits for longer than that.
+MAX_WEIGHT = 25
 MAX_CONCURRENCY = 10_000
 
 

@@ -78,20 +78,24 @@ BEGIN
 END
 $$
 """
-# Weighted round robin: the workspaces stand in a ring, in the order of their ids, and `after` is the one that was served
-# last. In each round a workspace may start as many tasks as its weight says, by priority, then age, and never more than
-# its limit of running tasks leaves room for. Walking the ring ends when everybody in the batch has had a turn, so a claim
-# costs the same with ten workspaces and with ten thousand. A task without routing is a person's. The advisory lock makes
-# the count of running tasks exact: claims take turns. The rows come in the order in which they were served.
+# Weighted round robin: the workspaces stand in a ring, in the order of their ids. In each round a workspace may start as
+# many tasks as its weight says, by priority, then age, and never more than its limit of running tasks leaves room for.
+# `after` is the workspace that was served last, and `taken` how much of its turn it has had: it goes on with the rest.
+# Walking the ring ends when everybody in the batch has had a turn, so a claim costs the same with ten workspaces and with
+# ten thousand. A task without routing is a person's. The advisory lock makes the count of running tasks exact: claims
+# take turns. The rows come in the order in which they were served.
 CLAIM_FUNCTION = """
 CREATE FUNCTION claim_tasks(
-    claimant varchar, most integer, per_workspace integer, lease interval, after uuid
+    claimant varchar, most integer, per_workspace integer, lease interval, after uuid, taken integer
 )
 RETURNS SETOF tasks LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$
 DECLARE
     standing uuid := after;
     once_around boolean := false;
+    -- Whether the one served last has some of its turn left; it is then the first that is visited.
+    goes_on boolean := coalesce((SELECT w.weight > taken FROM workspaces w WHERE w.id = after), false);
+    had integer;
     mine uuid;
     share integer;
     room integer;
@@ -104,17 +108,24 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('bizq.claim_tasks'));
     WHILE served < most LOOP
-        SELECT t.workspace_id INTO mine FROM tasks t
-        WHERE t.workspace_id > standing
-            AND t.status = 'QUEUED' AND t.run_at IS NULL AND t.routing IS NOT NULL
-        ORDER BY t.workspace_id LIMIT 1;
-        IF mine IS NULL AND NOT once_around THEN
-            once_around := true;
-            standing := '00000000-0000-0000-0000-000000000000';
-            CONTINUE;
+        IF goes_on AND had IS NULL THEN
+            mine := after;
+            had := taken;
+        ELSE
+            had := 0;
+            SELECT t.workspace_id INTO mine FROM tasks t
+            WHERE t.workspace_id > standing
+                AND t.status = 'QUEUED' AND t.run_at IS NULL AND t.routing IS NOT NULL
+            -- By the whole key: no other index offers this order, so the planner does not wade through what has ended.
+            ORDER BY t.workspace_id, t.priority, t.id LIMIT 1;
+            IF mine IS NULL AND NOT once_around THEN
+                once_around := true;
+                standing := '00000000-0000-0000-0000-000000000000';
+                CONTINUE;
+            END IF;
+            EXIT WHEN mine IS NULL OR (once_around AND (mine > after OR (goes_on AND mine = after)));
+            standing := mine;
         END IF;
-        EXIT WHEN mine IS NULL OR (once_around AND mine > after);
-        standing := mine;
         SELECT w.weight, coalesce(w.concurrency, per_workspace) - (
             SELECT count(*) FROM tasks r WHERE r.workspace_id = mine AND r.status = 'RUNNING'
         ) INTO share, room FROM workspaces w WHERE w.id = mine;
@@ -129,7 +140,7 @@ BEGIN
         place := place + 1;
         served := served + 1;
         candidates := candidates || due;
-        rounds := rounds || ARRAY(SELECT (n - 1) / share FROM generate_series(1, cardinality(due)) n);
+        rounds := rounds || ARRAY(SELECT (had + n - 1) / share FROM generate_series(1, cardinality(due)) n);
         places := places || array_fill(place, ARRAY[cardinality(due)]);
     END LOOP;
     RETURN QUERY
@@ -282,7 +293,7 @@ $$
 $$
 """
 FUNCTIONS = {
-    "claim_tasks": "varchar, integer, integer, interval, uuid",
+    "claim_tasks": "varchar, integer, integer, interval, uuid, integer",
     "queue_due_tasks": "integer",
     "overdue_tasks": "interval, integer",
     "expire_idempotency_keys": "interval, integer",
@@ -324,7 +335,7 @@ def upgrade() -> None:
         op.execute(f"DROP FUNCTION {name}({arguments})")
     op.add_column("workspaces", sa.Column("weight", sa.SmallInteger(), server_default=sa.text("1"), nullable=False))
     op.add_column("workspaces", sa.Column("concurrency", sa.Integer(), nullable=True))
-    op.create_check_constraint("workspaces_weight_in_bounds", "workspaces", "weight BETWEEN 1 AND 100")
+    op.create_check_constraint("workspaces_weight_in_bounds", "workspaces", "weight BETWEEN 1 AND 25")
     op.create_check_constraint("workspaces_concurrency_in_bounds", "workspaces", "concurrency BETWEEN 1 AND 10000")
     op.add_column("tasks", sa.Column("wait_until", sa.DateTime(timezone=True), nullable=True))
     for name in OLD_INDEXES:

@@ -113,7 +113,14 @@ async def cancel(uow: UnitOfWork, task_id: UUID, number: int, *, cost: Cost | No
     if cost is not None:
         values["cost_micros"] = _TASK.c.cost_micros + cost.micros
     after = await transition.apply(
-        uow, task_id, TaskEventKind.CANCELED, data={"attempt": number}, values=values, attempt=number
+        uow,
+        task_id,
+        TaskEventKind.CANCELED,
+        data={"attempt": number},
+        values=values,
+        attempt=number,
+        # Not one that has been taken away from this worker and waits for another.
+        sources=frozenset({TaskStatus.RUNNING}),
     )
     if after is not None:
         await _close(uow, task_id, number, TaskStatus.CANCELED, text=text, cost=cost)

@@ -13,15 +13,33 @@ from sqlalchemy import Uuid as UuidType
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-# Where a process begins to go round the workspaces.
-FIRST_TURN = UUID(int=0)
 _IDS = bindparam("ids", type_=ARRAY(UuidType))
 _ATTEMPTS = bindparam("attempts", type_=ARRAY(Integer))
-_CLAIM = text("SELECT * FROM claim_tasks(:claimant, :most, :per_workspace, :lease, :after)").bindparams(
+_CLAIM = text("SELECT * FROM claim_tasks(:claimant, :most, :per_workspace, :lease, :after, :taken)").bindparams(
     bindparam("after", type_=UuidType)
 )
 _RENEW = text("SELECT id, attempt FROM renew_leases(:ids, :attempts, :lease)").bindparams(_IDS, _ATTEMPTS)
 _CANCELED = text("SELECT id, attempt FROM cancel_requests(:ids)").bindparams(_IDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a process is in its rounds of the workspaces: the one served last, and how much of its turn it has had."""
+
+    workspace_id: UUID
+    taken: int
+
+    def after(self, claimed: Sequence[RowMapping]) -> "Turn":
+        """Once these were claimed, in this order."""
+        if not claimed:
+            return self
+        last = claimed[-1]["workspace_id"]
+        run = next((n for n, row in enumerate(reversed(claimed)) if row["workspace_id"] != last), len(claimed))
+        same_turn = run == len(claimed) and last == self.workspace_id
+        return Turn(last, run + self.taken if same_turn else run)
+
+
+FIRST_TURN = Turn(UUID(int=0), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +57,20 @@ async def claim_tasks(
     most: int,
     per_workspace: int,
     lease: timedelta,
-    after: UUID = FIRST_TURN,
+    turn: Turn = FIRST_TURN,
 ) -> Sequence[RowMapping]:
     """Up to `most` due tasks, now RUNNING and leased to the claimant, in the order of the workspaces' turns.
 
-    `after` is the workspace served last, that of the last row: the next claim goes on with the one behind it.
+    The next claim goes on with `turn.after` these.
     """
-    values = {"claimant": claimant, "most": most, "per_workspace": per_workspace, "lease": lease, "after": after}
+    values = {
+        "claimant": claimant,
+        "most": most,
+        "per_workspace": per_workspace,
+        "lease": lease,
+        "after": turn.workspace_id,
+        "taken": turn.taken,
+    }
     async with _at_once(engine) as connection:
         return (await connection.execute(_CLAIM, values)).mappings().all()
 

@@ -44,12 +44,12 @@ async def test_list_tells_shares_and_what_is_in_the_queue(workspace: Workspace, 
 
 
 async def test_set_changes_what_is_given_and_default_takes_the_limit_away(workspace: Workspace, tenant: Tenant) -> None:
-    both = await workspace("set", tenant.workspace_id, "--weight", "100", "--concurrency", "10000", "--json")
+    both = await workspace("set", tenant.workspace_id, "--weight", "25", "--concurrency", "10000", "--json")
     weight = await workspace("set", tenant.workspace_id, "--weight", "4", "--json")
     back = await workspace("set", tenant.workspace_id, "--concurrency", "default")
 
     assert [(share.json["weight"], share.json["concurrency"]) for share in (both, weight)] == [
-        (100, 10_000),
+        (25, 10_000),
         (4, 10_000),
     ]
     assert back.out.splitlines()[1].split()[-4:] == ["4", "default", "0", "0"]
@@ -60,8 +60,8 @@ async def test_set_changes_what_is_given_and_default_takes_the_limit_away(worksp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("--weight", "0"), "weight is 0; it can be 1 to 100."),
-        (("--weight", "101"), "weight is 101; it can be 1 to 100."),
+        (("--weight", "0"), "weight is 0; it can be 1 to 25."),
+        (("--weight", "26"), "weight is 26; it can be 1 to 25."),
         (("--concurrency", "0"), "concurrency is 0; it can be 1 to 10000."),
         (("--concurrency", "10001", "--weight", "2"), "concurrency is 10001; it can be 1 to 10000."),
         (("--concurrency", "many"), "concurrency is many; it can be 1 to 10000, or default."),

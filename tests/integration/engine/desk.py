@@ -73,7 +73,8 @@ class Desk:
         values = plain | columns
         await self.change(
             f"""INSERT INTO tasks (id, workspace_id, {", ".join(values)})
-            SELECT uuidv7(), w, {", ".join(values.values())} FROM unnest(:workspaces) w, generate_series(1, :count)""",
+            SELECT uuidv7(), w, {", ".join(values.values())}
+            FROM unnest(cast(:workspaces AS uuid[])) w, generate_series(1, :count)""",
             workspaces=list(workspaces) or [self.tenant.account.workspace_id],
             count=count,
         )
@@ -109,7 +110,7 @@ class Desk:
         per_workspace: int = 100,
         lease: float = 30,
         claimant: str = "test",
-        after: UUID = claim.FIRST_TURN,
+        turn: claim.Turn = claim.FIRST_TURN,
     ) -> Sequence[RowMapping]:
         return await claim.claim_tasks(
             self.engine,
@@ -117,7 +118,7 @@ class Desk:
             most=most,
             per_workspace=per_workspace,
             lease=timedelta(seconds=lease),
-            after=after,
+            turn=turn,
         )
 
     async def settle(self) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 
+from app.embedded.postgres import DATABASE
 from tests.conftest import Servers
 
 _TELL = """
@@ -22,7 +23,7 @@ async def plans_of(servers: Servers, statement: str, *values: Any) -> list[str]:
     Only a superuser may load auto_explain; what is run by a SECURITY DEFINER function is its owner's all the same.
     """
     plans: list[str] = []
-    connection = await asyncpg.connect(servers.postgres.superuser_url)
+    connection = await asyncpg.connect(servers.postgres.superuser_url, database=DATABASE)
     try:
         connection.add_log_listener(lambda _, message: plans.append(message.message))
         async with connection.transaction():
