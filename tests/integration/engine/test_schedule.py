@@ -105,7 +105,8 @@ async def test_idempotency_keys_are_forgotten_after_a_day(desk: Desk) -> None:
     workspace = desk.tenant.account.workspace_id
     await desk.change(
         "INSERT INTO idempotency_keys (workspace_id, key, fingerprint, created_at) "
-        "SELECT cast(:id AS uuid), 'old ' || n, cast('' AS bytea), now() - interval '25 hours' FROM generate_series(1, 1500) n "
+        "SELECT cast(:id AS uuid), 'old ' || n, cast('' AS bytea), now() - interval '25 hours' "
+        "FROM generate_series(1, 1500) n "
         "UNION ALL SELECT cast(:id AS uuid), 'new', cast('' AS bytea), now() - interval '23 hours'",
         id=workspace,
     )
