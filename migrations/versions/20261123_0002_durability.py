@@ -52,7 +52,9 @@ DECLARE
 BEGIN
     FOR name IN
         SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = parent::regclass AND to_timestamp(right(c.relname, 8), 'YYYYMMDD') + step <= before
+        -- Null, not an error, for a name without a date: conditions may be looked at in any order.
+        WHERE i.inhparent = parent::regclass
+            AND to_timestamp(substring(c.relname FROM '_([0-9]{8})$'), 'YYYYMMDD') + step <= before
     LOOP
         EXECUTE format('DROP TABLE %I', name);
         dropped := dropped + 1;
