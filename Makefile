@@ -9,6 +9,8 @@ PYTHON ?= python3
 # Tried, not only found: a shim on PATH may have nothing behind it.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 RUN := $(UV) run --no-sync
+# Measures how long the service takes: nothing else may run beside it.
+TIMED := tests/faults/test_slow_clients.py
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +30,8 @@ run: sync ## Start everything: PostgreSQL, Redis, a language model, the API and 
 
 test: sync ## Run all tests, on servers that they start themselves
 	@$(RUN) pytest -n 2 --dist loadfile tests/unit tests/integration tests/chaos
-	@$(RUN) pytest -n 2 --dist loadfile tests/faults
-	@$(RUN) pytest tests/e2e
+	@$(RUN) pytest -n 2 --dist loadfile --ignore $(TIMED) tests/faults
+	@$(RUN) pytest tests/e2e $(TIMED)
 
 chaos: sync ## Break every part at random under load and count what is lost: make chaos SEED=7 FAULTS=100
 	@$(RUN) python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))

@@ -57,8 +57,9 @@ class Scheduler:
                 return
 
     async def _keep_house(self) -> None:
+        # Before the partitions, which somebody who reads them for long can keep from being dropped.
+        while await schedule.expire_idempotency_keys(self._engine) == schedule.KEYS_BATCH:
+            pass
         dropped = await schedule.keep_history(self._engine, events=self._events_kept, attempts=self._attempts_kept)
         if dropped:
             log.info("old history dropped", partitions=dropped)
-        while await schedule.expire_idempotency_keys(self._engine) == schedule.KEYS_BATCH:
-            pass

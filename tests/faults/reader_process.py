@@ -2,7 +2,7 @@
 
 `python -m tests.faults.reader_process`, a JSON line on standard input: {"url", "token", "readers", "events"}. It
 prints a line when all are subscribed, and at the end one with JSON: {"tasks": [how many different ones each reader
-saw], "events": [how many it received], "p95": seconds from an event's `at` to its receipt, "longest": the same}.
+saw], "events": [how many it received], "p95": [of each second of the writer's, from an event's `at` to its receipt]}.
 """
 
 import asyncio
@@ -70,24 +70,27 @@ async def _read(order: dict[str, Any]) -> None:
         await socket.recv()
     print("ready", flush=True)
     seen = await asyncio.gather(*(_receive(socket, order["events"]) for socket in sockets))
-    delays = sorted(delay for events in seen for _, delay in events)
+    seconds: dict[int, list[float]] = {}
+    for events in seen:
+        for _, at, delay in events:
+            seconds.setdefault(int(at), []).append(delay)
     figures = {
-        "tasks": [len({task for task, _ in events}) for events in seen],
+        "tasks": [len({task for task, *_ in events}) for events in seen],
         "events": [len(events) for events in seen],
-        "p95": delays[int(len(delays) * 0.95)],
-        "longest": delays[-1],
+        "p95": [sorted(delays)[int(len(delays) * 0.95)] for _, delays in sorted(seconds.items())],
     }
     print(json.dumps(figures), flush=True)
 
 
-async def _receive(socket: websockets.ClientConnection, count: int) -> list[tuple[str, float]]:
-    """Task and delay of so many events."""
-    received: list[tuple[str, float]] = []
+async def _receive(socket: websockets.ClientConnection, count: int) -> list[tuple[str, float, float]]:
+    """Task, time and delay of so many events."""
+    received: list[tuple[str, float, float]] = []
     while len(received) < count:
         text = await socket.recv(decode=False)
         now = time.time()
         event = orjson.loads(text)["payload"]["data"]["taskEvents"]
-        received.append((event["task"]["id"], now - datetime.fromisoformat(event["at"]).timestamp()))
+        at = datetime.fromisoformat(event["at"]).timestamp()
+        received.append((event["task"]["id"], at, now - at))
     return received
 
 

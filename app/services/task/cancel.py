@@ -27,12 +27,13 @@ async def cancel_task(uow: UnitOfWork, task_id: UUID, reason: str | None) -> Row
         return task
     running = task["status"] == TaskStatus.RUNNING
     values = {"cancel_requested_at": func.now(), "cancel_reason": reason}
+    ended = {"finished_at": func.now(), "wait": None, "wait_until": None}
     after = await transition.apply(
         uow,
         task_id,
         TaskEventKind.CANCEL_REQUESTED if running else TaskEventKind.CANCELED,
         data={"reason": reason},
-        values=values if running else {**values, "finished_at": func.now()},
+        values=values if running else {**values, **ended},
         sources=None if running else NOT_STARTED,
     )
     return after if after is not None else task
