@@ -1,11 +1,15 @@
 """Who is calling, in which workspace, and what they may do there."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from app.errors import Forbidden
+
+# The IP address that the request being served comes from; None where nobody said.
+client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
 
 
 class Role(StrEnum):
@@ -25,11 +29,12 @@ class Permission(StrEnum):
     TEMPLATE_READ = "template:read"
     TEMPLATE_WRITE = "template:write"
     WORKSPACE_READ = "workspace:read"
+    API_KEY_MANAGE = "api_key:manage"
 
 
 _READ = frozenset({Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ})
 _WORK = _READ | {Permission.TASK_CREATE, Permission.TASK_CANCEL, Permission.TASK_RETRY}
-_MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE}
+_MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE, Permission.API_KEY_MANAGE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: _MANAGE,
@@ -43,7 +48,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 class Principal:
     """A caller. `scopes` narrows an API key below its role; None means all that the role allows.
 
-    `expires_at` is when the token that shows who it is runs out; None where it is no token.
+    `expires_at` is when the token that shows who it is runs out, `session_id` the sign-in that it came from; None
+    where it is no token.
     """
 
     workspace_id: UUID
@@ -52,6 +58,7 @@ class Principal:
     api_key_id: UUID | None = None
     scopes: frozenset[Permission] | None = None
     expires_at: datetime | None = None
+    session_id: UUID | None = None
 
     @classmethod
     def system(cls, workspace_id: UUID) -> "Principal":

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
 
     bizq_token_key: SecretStr | None = None
     bizq_token_seconds: int = Field(900, ge=1, le=86_400)
+    bizq_session_idle_days: int = Field(30, ge=1, le=365)
+    bizq_session_days: int = Field(90, ge=1, le=3650)
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     openai_api_key: SecretStr | None = None
@@ -78,12 +80,14 @@ class Settings(BaseSettings):
 
     @field_validator("bizq_token_key")
     @classmethod
-    def _strong_key(cls, value: SecretStr | None) -> SecretStr | None:
+    def _strong_keys(cls, value: SecretStr | None) -> SecretStr | None:
         # Half as many different bytes: random ones have 26 to 32.
-        if value is not None and not (
-            len(_decoded(value)) == TOKEN_KEY_BYTES and len(set(_decoded(value))) > TOKEN_KEY_BYTES // 2
+        if value is not None and not all(
+            len(key) == TOKEN_KEY_BYTES and len(set(key)) > TOKEN_KEY_BYTES // 2 for key in _keys(value)
         ):
-            raise ValueError(f"must be {TOKEN_KEY_BYTES} random bytes in base64 (openssl rand -base64 32)")
+            raise ValueError(
+                f"must be {TOKEN_KEY_BYTES} random bytes in base64 (`bizq keys new`), or several such with commas"
+            )
         return value
 
     @field_validator("database_url", "database_owner_url")
@@ -111,7 +115,13 @@ class Settings(BaseSettings):
 
     @property
     def token_key(self) -> bytes:
-        return _decoded(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))
+        """Signs access tokens."""
+        return _keys(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))[0]
+
+    @property
+    def other_token_keys(self) -> tuple[bytes, ...]:
+        """Those whose access tokens are good as well: the next one, or the one before."""
+        return _keys(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))[1:]
 
     @property
     def app_database_url(self) -> str:
@@ -161,9 +171,13 @@ def _plain(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value is not None else None
 
 
-def _decoded(value: SecretStr) -> bytes:
+def _keys(value: SecretStr) -> tuple[bytes, ...]:
+    return tuple(_decoded(part.strip()) for part in value.get_secret_value().split(","))
+
+
+def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(value.get_secret_value(), validate=True)
+        return base64.b64decode(text, validate=True)
     except ValueError:
         return b""
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "fakes": "fakes:fakes",
     "doctor": "doctor:doctor",
     "workspace": "workspace:app",
+    "keys": "keys:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}

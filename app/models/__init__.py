@@ -3,6 +3,9 @@
 from app.models.api_key import ApiKey
 from app.models.idempotency_key import IdempotencyKey
 from app.models.membership import Membership
+from app.models.refresh_token import RefreshToken
+from app.models.session import Session
+from app.models.sign_in_failure import SignInFailure
 from app.models.task import Task, TaskComplexity, TaskStatus, TaskWaitReason, TimeoutPolicy
 from app.models.task_attempt import TaskAttempt
 from app.models.task_event import TaskEvent, TaskEventKind
@@ -16,6 +19,9 @@ __all__ = [
     "ApiKey",
     "IdempotencyKey",
     "Membership",
+    "RefreshToken",
+    "Session",
+    "SignInFailure",
     "Task",
     "TaskAttempt",
     "TaskComplexity",

@@ -1,18 +1,19 @@
-"""Fields of Mutation about signing up and in."""
+"""Fields of Mutation about signing up, in and out, and passwords."""
 
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 
-from app.db.reader import Reader
-from app.graphql.account.types import AuthPayload
-from app.graphql.account.user import User
-from app.graphql.context import Context, Info
-from app.graphql.errors import PayloadErrors
-from app.graphql.workspace.types import Workspace
-from app.principal import Principal, Role
-from app.services.account import queries, sign_in, sign_up
+from app.graphql.account.api_keys import ApiKeyMutations
+from app.graphql.account.sessions import lifetime_of, signed_in
+from app.graphql.account.types import AuthPayload, SimplePayload
+from app.graphql.context import Info
+from app.graphql.errors import PayloadErrors, user_error
+from app.principal import client_address
+from app.services.account import change_password, sessions, sign_in, sign_up
+from app.services.account.lockout import SignInLocked
+
+RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
 
 
 @strawberry.input(description="A new account.")
@@ -31,44 +32,88 @@ class SignInInput:
     password: str = strawberry.field(description="Its password.")
 
 
+@strawberry.input(description="Another password.")
+class ChangePasswordInput:
+    current_password: str = strawberry.field(description="The present password.")
+    new_password: str = strawberry.field(description="The next one: 8 to 200 characters.")
+
+
 @strawberry.type
-class AccountMutations:
+class AccountMutations(ApiKeyMutations):
     @strawberry.mutation(
         description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> AuthPayload:
+        resources = info.context.resources
         wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
-        account = await sign_up.sign_up(info.context.resources.unit_of_work, wanted)
-        return await _signed_in(info.context, account.user_id)
+        account = await sign_up.sign_up(resources.unit_of_work, wanted)
+        session = await sessions.open_session(
+            resources.engine,
+            account.user_id,
+            lifetime_of(resources.settings),
+            origin=sign_in.origin_of(input.email, client_address.get()),
+        )
+        return await signed_in(info.context, session)
 
     @strawberry.mutation(
-        description="Get an access token for an existing account.", extensions=[PayloadErrors("input")]
+        description="Get an access token for an existing account. After several failures it has to wait: "
+        "LIMIT_EXCEEDED, and retryAt says until when.",
+        extensions=[PayloadErrors("input")],
     )
     async def sign_in(
         self, info: Info, input: Annotated[SignInInput, strawberry.argument(description="The login.")]
     ) -> AuthPayload:
-        user_id = await sign_in.sign_in(info.context.resources.engine, input.email, input.password)
-        return await _signed_in(info.context, user_id)
-
-
-async def _signed_in(context: Context, user_id: UUID) -> AuthPayload:
-    """The token, and its owner as they see themselves; the workspace only where there is no choice."""
-    resources = context.resources
-    token = resources.signer.issue(user_id)
-    workspaces = await queries.workspaces_of(resources.engine, user_id)
-    payload = AuthPayload(access_token=token.text, expires_at=token.expires_at)
-    if workspaces:
-        first = workspaces[0]
-        # As the new caller; whoever sent this request stays who they are for the rest of it.
-        await context.close()
-        member = Principal(workspace_id=first["id"], role=Role.VIEWER, user_id=user_id)
-        rows = await Reader(resources.engine, member, keep=False).rows(
-            queries.users_by_ids({user_id, first["owner_id"]})
+        resources = info.context.resources
+        try:
+            verified = await sign_in.sign_in(resources.engine, input.email, input.password, client_address.get())
+        except SignInLocked as locked:
+            return AuthPayload(retry_at=locked.retry_at, errors=[user_error(locked, ("input",))])
+        session = await sessions.open_session(
+            resources.engine,
+            verified.user_id,
+            lifetime_of(resources.settings),
+            password_hash=verified.password_hash,
+            origin=verified.origin,
         )
-        people = {row["id"]: User.from_row(row) for row in rows}
-        payload.user = people[user_id]
-        if len(workspaces) == 1:
-            payload.workspace = Workspace.from_row(first, owner=people[first["owner_id"]])
-    return payload
+        return await signed_in(info.context, session)
+
+    @strawberry.mutation(
+        description="Exchange a refresh token for a new access token and the next refresh token. Send no "
+        "Authorization. Each works once: using one again ends the session, so refresh in one place at a time.",
+        extensions=[PayloadErrors()],
+    )
+    async def refresh_session(self, info: Info, refresh_token: RefreshTokenArgument) -> AuthPayload:
+        resources = info.context.resources
+        lifetime = lifetime_of(resources.settings)
+        session = await sessions.refresh_session(resources.engine, refresh_token, lifetime)
+        return await signed_in(info.context, session)
+
+    @strawberry.mutation(
+        description="End the session of a refresh token: its access tokens stop working within a second. "
+        "It is no error if the session has ended before.",
+        extensions=[PayloadErrors()],
+    )
+    async def sign_out(self, info: Info, refresh_token: RefreshTokenArgument) -> SimplePayload:
+        await sessions.end_session(info.context.resources.engine, refresh_token)
+        return SimplePayload()
+
+    @strawberry.mutation(
+        description="Change the caller's password; every other session of theirs ends. For people, not for API keys.",
+        extensions=[PayloadErrors("input")],
+    )
+    async def change_password(
+        self, info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="Both passwords.")]
+    ) -> SimplePayload:
+        resources, principal = info.context.resources, info.context.principal
+        await info.context.close()
+        await change_password.change_password(
+            resources.engine,
+            resources.unit_of_work,
+            principal,
+            current=input.current_password,
+            new=input.new_password,
+            client=client_address.get(),
+        )
+        return SimplePayload()

@@ -3,12 +3,15 @@
 import strawberry
 from sqlalchemy import RowMapping
 
-from app.graphql.account.types import ApiKey, Viewer
+from app.graphql.account.types import ApiKey, ApiKeyConnection, Viewer
 from app.graphql.account.user import User
 from app.graphql.context import Info
+from app.graphql.relay import After, First, PageArguments, fetch_page, uuid_key
 from app.graphql.workspace.types import Workspace
 from app.principal import Permission
 from app.services.account import queries
+
+_KEY = uuid_key(queries.API_KEY_ID, "apiKey")
 
 
 @strawberry.type
@@ -34,6 +37,14 @@ class AccountQueries:
     async def workspace(self, info: Info) -> Workspace | None:
         info.context.principal.require(Permission.WORKSPACE_READ)
         return await _workspace(info)
+
+    @strawberry.field(
+        description="The workspace's API keys, revoked ones too, in the order of their creation. For owners and admins."
+    )
+    async def api_keys(self, info: Info, first: First = None, after: After = None) -> ApiKeyConnection:
+        info.context.principal.require(Permission.API_KEY_MANAGE)
+        page = await fetch_page(info.context.reader, queries.api_keys(), _KEY, PageArguments(first, after))
+        return ApiKeyConnection.from_page(page)
 
 
 async def _workspace(info: Info) -> Workspace | None:

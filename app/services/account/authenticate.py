@@ -2,8 +2,9 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
@@ -13,13 +14,15 @@ from app import ids
 from app.errors import Forbidden, Unauthenticated
 from app.principal import Permission, Principal, Role
 from app.services.account import api_keys
+from app.services.account.key_use import KeyUse
 from app.services.account.tokens import Claims, TokenSigner
 
-# A revoked key or membership stops working within this time.
+# A revoked key, session or membership stops working within this time.
 CACHE_SECONDS = 1.0
 CACHE_SIZE = 10_000
 _API_KEY = text("SELECT * FROM auth_api_key(:hash)")
-_MEMBERSHIPS = text("SELECT * FROM auth_memberships(:user)")
+_MEMBERSHIPS = text("SELECT * FROM auth_session_memberships(:user, :session)")
+_Key: TypeAlias = "bytes | tuple[UUID, UUID | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,12 @@ class Authenticator:
     def __init__(self, engine: AsyncEngine, signer: TokenSigner) -> None:
         self._engine = engine
         self._signer = signer
-        self._cache: OrderedDict[bytes | UUID, tuple[float, list[RowMapping]]] = OrderedDict()
+        self._key_use = KeyUse(engine)
+        self._cache: OrderedDict[_Key, tuple[float, list[RowMapping]]] = OrderedDict()
+
+    async def close(self) -> None:
+        """Before the engine is disposed of: write which keys were used."""
+        await self._key_use.close()
 
     async def principal(self, credentials: Credentials) -> Principal | None:
         """None for an anonymous caller. Raises Unauthenticated or Forbidden for one that shows what is wrong."""
@@ -58,6 +66,7 @@ class Authenticator:
         row = rows[0]
         if workspace and ids.decode(ids.WORKSPACE, workspace) != row["workspace_id"]:
             raise Forbidden("The API key belongs to another workspace than the one named.")
+        self._key_use.note(row["api_key_id"])
         scopes = None if row["scopes"] is None else frozenset(Permission(scope) for scope in row["scopes"])
         return Principal(
             workspace_id=row["workspace_id"],
@@ -68,7 +77,10 @@ class Authenticator:
 
     async def _of_user(self, claims: Claims, workspace: str | None) -> Principal:
         user_id = claims.user_id
-        rows = await self._cached(user_id, lambda: self._rows(_MEMBERSHIPS, {"user": user_id}))
+        values = {"user": user_id, "session": claims.session_id}
+        rows = await self._cached((user_id, claims.session_id), lambda: self._rows(_MEMBERSHIPS, values))
+        if rows and not rows[0]["live"]:
+            raise Unauthenticated("The session has ended; sign in again.")
         wanted = ids.decode(ids.WORKSPACE, workspace) if workspace else None
         if workspace is None and len(rows) > 1:
             raise Forbidden("You belong to several workspaces: name one in X-Workspace-Id.")
@@ -79,19 +91,22 @@ class Authenticator:
                     role=Role(row["role"]),
                     user_id=user_id,
                     expires_at=claims.expires_at,
+                    session_id=claims.session_id,
                 )
         raise Forbidden("You are not a member of this workspace.")
 
-    async def _rows(self, statement: object, values: dict[str, object]) -> list[RowMapping]:
+    async def _rows(self, statement: object, values: Mapping[str, object]) -> list[RowMapping]:
         async with self._engine.connect() as connection:
             return list((await connection.execute(statement, values)).mappings())  # type: ignore[call-overload]
 
-    async def _cached(self, key: bytes | UUID, load: Callable[[], Awaitable[list[RowMapping]]]) -> list[RowMapping]:
+    async def _cached(self, key: _Key, load: Callable[[], Awaitable[list[RowMapping]]]) -> list[RowMapping]:
         found = self._cache.get(key)
         if found is not None and found[0] > time.monotonic():
             return found[1]
+        # From before the look-up: what is changed while it is on its way counts within the same time.
+        until = time.monotonic() + CACHE_SECONDS
         rows = await load()
-        self._cache[key] = (time.monotonic() + CACHE_SECONDS, rows)
+        self._cache[key] = (until, rows)
         self._cache.move_to_end(key)
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)

@@ -24,6 +24,7 @@ API_KEY_COLUMNS = [
     for column in ApiKey.__table__.c  # type: ignore[attr-defined]
     if column.name != "secret_hash"
 ]
+API_KEY_ID = ApiKey.__table__.c.id  # type: ignore[attr-defined]
 
 
 def users_by_ids(users: Collection[UUID]) -> Select[Any]:
@@ -37,6 +38,11 @@ def workspace() -> Select[Any]:
 
 def api_keys_by_ids(keys: Collection[UUID]) -> Select[Any]:
     return select(*API_KEY_COLUMNS).where(ApiKey.id.in_(keys))  # type: ignore[attr-defined]
+
+
+def api_keys() -> Select[Any]:
+    """The workspace's, revoked ones as well."""
+    return select(*API_KEY_COLUMNS)
 
 
 async def workspaces_of(engine: AsyncEngine, user_id: UUID) -> list[RowMapping]:

@@ -1,0 +1,54 @@
+"""Accounts as a frontend uses them: what it sends, and a person who has signed up."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.integration.graphql_client import Gql
+
+ERRORS = "errors { code path message }"
+TOKENS = f"{{ accessToken refreshToken expiresAt retryAt user {{ id }} {ERRORS} }}"
+SIGN_UP = f"mutation($input: SignUpInput!) {{ signUp(input: $input) {TOKENS} }}"
+SIGN_IN = f"mutation($input: SignInInput!) {{ signIn(input: $input) {TOKENS} }}"
+REFRESH = f"mutation($token: String!) {{ refreshSession(refreshToken: $token) {TOKENS} }}"
+SIGN_OUT = f"mutation($token: String!) {{ signOut(refreshToken: $token) {{ {ERRORS} }} }}"
+CHANGE_PASSWORD = f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $input) {{ {ERRORS} }} }}"
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whoever signed up with `email`. Requests come from the address `client`, where the API believes it."""
+
+    http: httpx.AsyncClient
+    url: str
+    email: str
+    client: str = "192.0.2.1"
+
+    async def ask(self, document: str, token: str | None = None, **variables: Any) -> Any:
+        """The mutation's payload."""
+        headers = {"X-Test-Client": self.client}
+        response = await Gql(self.http, self.url, token).raw(document, headers, **variables)
+        (payload,) = response.json()["data"].values()
+        return payload
+
+    async def sign_up(self) -> Any:
+        return await self.ask(SIGN_UP, input={"email": self.email, "password": PASSWORD, "name": "Ann"})
+
+    async def sign_in(self, password: str = PASSWORD) -> Any:
+        return await self.ask(SIGN_IN, input={"email": self.email, "password": password})
+
+    async def refresh(self, token: str) -> Any:
+        return await self.ask(REFRESH, token=token)
+
+    async def works(self, token: str) -> bool:
+        """Whether an access token or API key is accepted."""
+        response = await Gql(self.http, self.url, token).raw("{ viewer { role } }")
+        assert response.status_code in (200, 401), response.text
+        return response.status_code == 200
+
+
+def new_email() -> str:
+    return f"{secrets.token_hex(8)}@example.com"
