@@ -13,6 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from app.db.engine import create_engine
 from app.db.guard import check_role
+from app.db.vault import Vault
 from app.events.client import redis_client
 from app.events.hub import Hub
 from app.events.output import OutputLog
@@ -23,8 +24,10 @@ from app.graphql.http import GraphQLHTTP
 from app.graphql.schema import schema
 from app.graphql.sse import GraphQLSSE
 from app.graphql.websocket import GraphQLWebSocket
+from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
+from app.http.jwks import Jwks
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
@@ -42,7 +45,8 @@ def build_app(settings: Settings) -> Starlette:
     hub = Hub(settings.redis)
     announcer = Announcer(create_broker(settings.redis))
     redis = redis_client(settings.redis)
-    signer = TokenSigner(settings.token_key, settings.bizq_token_seconds)
+    signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
+    vault = Vault(settings.encryption_keys)
     feed = task_feed(engine, hub)
     authenticator = Authenticator(engine, signer)
     access = AccessWatch(authenticator)
@@ -53,6 +57,7 @@ def build_app(settings: Settings) -> Starlette:
         unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
         authenticator=authenticator,
         signer=signer,
+        vault=vault,
         intake=Intake(configured_models(settings), settings.bizq_max_input_bytes),
         hub=hub,
         feed=feed,
@@ -66,6 +71,7 @@ def build_app(settings: Settings) -> Starlette:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
             await check_role(engine)
+            stack.push_async_callback(authenticator.close)
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
             await hub.start()
@@ -82,10 +88,12 @@ def build_app(settings: Settings) -> Starlette:
             WebSocketRoute("/graphql", GraphQLWebSocket(resources)),
             Route("/graphql/stream", GraphQLSSE(resources)),
             Route("/schema.graphql", _schema),
+            Route("/.well-known/jwks.json", Jwks(signer).jwks),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],
         middleware=[
+            Middleware(ClientAddress),
             Middleware(SecurityHeaders),
             Middleware(
                 CORSMiddleware,

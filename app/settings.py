@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
-TOKEN_KEY_BYTES = 32
+KEY_BYTES = 32
 
 
 class SettingsError(AppError):
@@ -40,10 +40,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
 
     bizq_token_key: SecretStr | None = None
+    bizq_encryption_key: SecretStr | None = None
     bizq_token_seconds: int = Field(900, ge=1, le=86_400)
     bizq_session_idle_days: int = Field(30, ge=1, le=365)
     bizq_session_days: int = Field(90, ge=1, le=3650)
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    bizq_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
@@ -73,20 +75,20 @@ class Settings(BaseSettings):
     bizq_max_query_cost: int = Field(1_000, ge=100, le=100_000)
     bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "bizq_trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("bizq_token_key")
+    @field_validator("bizq_token_key", "bizq_encryption_key")
     @classmethod
     def _strong_keys(cls, value: SecretStr | None) -> SecretStr | None:
         # Half as many different bytes: random ones have 26 to 32.
         if value is not None and not all(
-            len(key) == TOKEN_KEY_BYTES and len(set(key)) > TOKEN_KEY_BYTES // 2 for key in _keys(value)
+            len(key) == KEY_BYTES and len(set(key)) > KEY_BYTES // 2 for key in _keys(value)
         ):
             raise ValueError(
-                f"must be {TOKEN_KEY_BYTES} random bytes in base64 (`bizq keys new`), or several such with commas"
+                f"must be {KEY_BYTES} random bytes in base64 (`bizq keys new`), or several such with commas"
             )
         return value
 
@@ -124,6 +126,11 @@ class Settings(BaseSettings):
         return _keys(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))[1:]
 
     @property
+    def encryption_keys(self) -> tuple[bytes, ...]:
+        """Seal what is personal or secret in the database: the first those that are written, each those it wrote."""
+        return _keys(_required(self.bizq_encryption_key, "BIZQ_ENCRYPTION_KEY"))
+
+    @property
     def app_database_url(self) -> str:
         return _required(self.database_url, "DATABASE_URL").get_secret_value()
 
@@ -136,6 +143,7 @@ class Settings(BaseSettings):
         _required(self.database_url, "DATABASE_URL")
         _required(self.redis_url, "REDIS_URL")
         _required(self.bizq_token_key, "BIZQ_TOKEN_KEY")
+        _required(self.bizq_encryption_key, "BIZQ_ENCRYPTION_KEY")
 
     def provider_options(self) -> dict[str, str | None]:
         """What the provider adapters are built from; None or empty means not configured."""

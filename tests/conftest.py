@@ -56,6 +56,7 @@ async def settings(servers: Servers) -> Settings:
         bizq_log_format="json",
         bizq_log_level="warning",
         bizq_token_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
+        bizq_encryption_key=SecretStr(base64.b64encode(bytes(range(32, 64))).decode()),
         database_url=SecretStr(servers.postgres.app_url),
         database_owner_url=SecretStr(servers.postgres.owner_url),
         redis_url=SecretStr(servers.redis.url),

@@ -5,7 +5,7 @@ import secrets
 
 import typer
 
-from app.settings import TOKEN_KEY_BYTES
+from app.settings import KEY_BYTES
 
 app = typer.Typer(help="Make the secrets of an installation.", no_args_is_help=True)
 
@@ -18,8 +18,8 @@ def keys() -> None:
 
 @app.command("new")
 def new_key() -> None:
-    """Print a new key for BIZQ_TOKEN_KEY: 32 random bytes in base64.
+    """Print a new key for BIZQ_TOKEN_KEY or BIZQ_ENCRYPTION_KEY: 32 random bytes in base64.
 
     Example: bizq keys new
     """
-    typer.echo(base64.b64encode(secrets.token_bytes(TOKEN_KEY_BYTES)).decode())
+    typer.echo(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())

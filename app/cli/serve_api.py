@@ -40,6 +40,7 @@ def api() -> None:
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
+        forwarded_allow_ips=list(loaded.bizq_trusted_proxies),
         access_log=False,
         log_config=None,
     )

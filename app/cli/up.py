@@ -24,7 +24,7 @@ from app import settings as settings_module
 from app.cli.banner import banner
 from app.cli.console import err
 from app.embedded.child import end_leftovers
-from app.embedded.data_dir import TOKEN_KEY, DataDir, EmbeddedError, Secrets
+from app.embedded.data_dir import ENCRYPTION_KEY, TOKEN_KEY, DataDir, EmbeddedError, Secrets
 from app.embedded.instance import Instance, remove_instance, write_instance
 from app.embedded.model import EmbeddedModel
 from app.embedded.port import is_taken
@@ -111,6 +111,8 @@ def _start(
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key(TOKEN_KEY)
+    if loaded.bizq_encryption_key is None:
+        environment["BIZQ_ENCRYPTION_KEY"] = secrets.key(ENCRYPTION_KEY)
     if loaded.database_url is None:
         with _step("PostgreSQL"):
             postgres = EmbeddedPostgres(data.path / "postgres", data.run, secrets, ephemeral=ephemeral)

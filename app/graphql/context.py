@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import Info as StrawberryInfo
 
 from app.db.reader import Reader
+from app.db.vault import Vault
 from app.errors import Unauthenticated
 from app.events.hub import Hub
 from app.events.output import OutputLog
@@ -35,6 +36,7 @@ class Resources:
     unit_of_work: UnitOfWorkFactory
     authenticator: Authenticator
     signer: TokenSigner
+    vault: Vault
     intake: Intake
     hub: Hub
     feed: TaskFeed

@@ -139,6 +139,13 @@ $$
     WHERE k.id = due.id
 $$
 """
+AUTH_USER = """
+CREATE FUNCTION auth_user(login varchar) RETURNS TABLE (user_id uuid, password_hash varchar)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$ SELECT u.id, u.password_hash FROM users u WHERE u.email = login $$
+"""
+# Taken over by auth_sign_in.
+REMOVED = {"auth_user": "varchar"}
 FUNCTIONS = {
     "auth_refresh_session": "bytea, bytea, interval",
     "auth_end_session": "bytea",
@@ -193,6 +200,8 @@ def upgrade() -> None:
     for statements in (SESSION_FUNCTIONS, LOCK_OUT_FUNCTIONS, KEY_FUNCTIONS):
         revision_module("0002").define(statements)
     revision_module("0002").allow(FUNCTIONS)
+    for name, arguments in REMOVED.items():
+        op.execute(f"DROP FUNCTION {name}({arguments})")
 
 
 def revision_module(number: str) -> ModuleType:
@@ -200,6 +209,8 @@ def revision_module(number: str) -> ModuleType:
 
 
 def downgrade() -> None:
+    revision_module("0002").define(AUTH_USER)
+    revision_module("0002").allow(REMOVED)
     for name, arguments in FUNCTIONS.items():
         op.execute(f"DROP FUNCTION {name}({arguments})")
     for table in ("refresh_tokens", "sessions", "sign_in_failures"):

@@ -14,6 +14,7 @@ SECRETS = {
     "DATABASE_OWNER_URL": "postgresql://owner:owner-secret@localhost/bizq",
     "REDIS_URL": "redis://:redis-secret@localhost:6379/0",
     "BIZQ_TOKEN_KEY": KEY,
+    "BIZQ_ENCRYPTION_KEY": KEY,
     "OPENAI_API_KEY": "sk-openai-secret",
     "ANTHROPIC_API_KEY": "sk-anthropic-secret",
 }
@@ -126,7 +127,7 @@ def test_variables_of_others_and_of_the_command_line_are_left_alone(load: Load) 
     assert loaded == Settings()
 
 
-@pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL", "BIZQ_TOKEN_KEY"])
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL", "BIZQ_TOKEN_KEY", "BIZQ_ENCRYPTION_KEY"])
 def test_a_missing_variable_of_the_service_is_named_with_what_to_do(load: Load, missing: str) -> None:
     loaded = load(**{name: value for name, value in SECRETS.items() if name != missing})
 
