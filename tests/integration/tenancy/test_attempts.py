@@ -171,26 +171,26 @@ async def test_no_subscription_tells_of_a_strangers_tasks(
     assert parsed.subscription_type is not None
     fields = list(parsed.subscription_type.fields)
 
-    async def watch(attempt: Attempt) -> str:
+    async def watch(attempt: Attempt) -> list[dict[str, Any]]:
         """All that comes until shortly after the stranger's next event."""
         async with connect(api, {"authorization": f"Bearer {tenant.api_key}"}) as socket:
             stream = await socket.subscribe(attempt.document, **attempt.variables)
-            seen = []
+            seen: list[dict[str, Any]] = []
             try:
                 while not seen or seen[-1]["type"] != "complete":
                     seen.append(await stream.message(FIRST_EVENT_SECONDS))
             except TimeoutError:
                 pass
-        return str(seen)
+        return seen
 
     for begin in range(0, OF_SUBSCRIPTIONS, 10):
         made = [attempts.next("subscription", fields[number % len(fields)]) for number in range(begin, begin + 10)]
         watching = [asyncio.create_task(watch(attempt)) for attempt in made]
         await gql_as(victim.tenant)(CREATE_TASK, input=draft(input={"text": victim.canary}))
         for attempt, seen in zip(made, await asyncio.gather(*watching), strict=True):
-            assert victim.canary not in seen, attempt
-            assert victim.tenant.workspace_id not in seen, attempt
-            assert [known for known in victim.ids if f"'id': '{known}'" in seen] == [], (attempt, seen)
+            assert victim.canary not in str(seen), attempt
+            data = str([message["payload"].get("data") for message in seen if message["type"] == "next"])
+            assert [known for known in victim.ids if known in data] == [], (attempt, seen)
 
 
 @pytest.mark.parametrize("kind", ["task", "node", "cancel"])
