@@ -54,6 +54,16 @@ def unique_varchar(length: int) -> Any:
     return Field(sa_type=sa.String(length), unique=True)
 
 
+def sealed() -> Any:
+    """Of app/db/sealed.py: only the vault opens it."""
+    return Field(sa_type=sa.LargeBinary)
+
+
+def blind_index() -> Any:
+    """What a sealed column is found by."""
+    return Field(sa_type=sa.LargeBinary, unique=True)
+
+
 def optional_varchar(length: int) -> Any:
     return Field(default=None, sa_type=sa.String(length), nullable=True)
 
