@@ -5,15 +5,10 @@ import secrets
 
 import typer
 
+from app.cli.rotate_keys import rotate
 from app.settings import KEY_BYTES
 
-app = typer.Typer(help="Make the secrets of an installation.", no_args_is_help=True)
-
-
-# With a callback, typer keeps `new` a command of its own while it is the only one.
-@app.callback()
-def keys() -> None:
-    """Make the secrets of an installation."""
+app = typer.Typer(help="Make and change the secrets of an installation.", no_args_is_help=True)
 
 
 @app.command("new")
@@ -23,3 +18,6 @@ def new_key() -> None:
     Example: bizq keys new
     """
     typer.echo(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+
+
+app.command("rotate")(rotate)
