@@ -55,8 +55,8 @@ def unique_varchar(length: int) -> Any:
 
 
 def sealed() -> Any:
-    """Of app/db/sealed.py: only the vault opens it."""
-    return Field(sa_type=sa.LargeBinary)
+    """Only the vault opens it; app/db/sealed.py lists it."""
+    return Field(sa_type=sa.LargeBinary, sa_column_kwargs={"info": {"sealed": True}})
 
 
 def blind_index() -> Any:
