@@ -3,6 +3,7 @@
 import typer
 
 from app.cli import token_key
+from app.cli.rotate_keys import rotate
 
 app = typer.Typer(help="Make the secrets of an installation, and change them.", no_args_is_help=True)
 app.add_typer(token_key.app, name="token")
@@ -15,3 +16,6 @@ def new_key() -> None:
     Example: bizq keys new
     """
     typer.echo(token_key.new_key())
+
+
+app.command("rotate")(rotate)

@@ -48,12 +48,12 @@ class AccountMutations(ApiKeyMutations):
     ) -> AuthPayload:
         resources = info.context.resources
         wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
-        account = await sign_up.sign_up(resources.unit_of_work, wanted)
+        account = await sign_up.sign_up(resources.unit_of_work, resources.vault, wanted)
         session = await sessions.open_session(
             resources.engine,
             account.user_id,
             lifetime_of(resources.settings),
-            origin=sign_in.origin_of(input.email, client_address.get()),
+            origin=sign_in.origin_of(resources.vault, input.email, client_address.get()),
         )
         return await signed_in(info.context, session)
 
@@ -67,7 +67,9 @@ class AccountMutations(ApiKeyMutations):
     ) -> AuthPayload:
         resources = info.context.resources
         try:
-            verified = await sign_in.sign_in(resources.engine, input.email, input.password, client_address.get())
+            verified = await sign_in.sign_in(
+                resources.engine, resources.vault, input.email, input.password, client_address.get()
+            )
         except SignInLocked as locked:
             return AuthPayload(retry_at=locked.retry_at, errors=[user_error(locked, ("input",))])
         session = await sessions.open_session(
@@ -111,6 +113,7 @@ class AccountMutations(ApiKeyMutations):
         await change_password.change_password(
             resources.engine,
             resources.unit_of_work,
+            resources.vault,
             principal,
             current=input.current_password,
             new=input.new_password,

@@ -1,9 +1,9 @@
 """A person, as their colleagues see them."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
 from app.graphql.relay import Node
@@ -15,5 +15,6 @@ class User(Node):
     email: str | None = strawberry.field(description="E-mail address; visible to colleagues.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Of a row that is opened."""
         return cls(id=strawberry.ID(ids.encode(ids.USER, row["id"])), name=row["name"], email=row["email"])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.vault import Vault
 from app.services.account import lockout, passwords, sessions
 from app.services.account.lockout import Attempt
 from tests.integration.api.accounts import CHANGE_PASSWORD, PASSWORD, Person, new_email
@@ -36,12 +37,12 @@ async def fail(person: Person, times: int) -> list[Any]:
     return [await person.sign_in("wrong") for _ in range(times)]
 
 
-async def time_passes(sql: Sql, engine: AsyncEngine, person: Person, passed: timedelta) -> None:
+async def time_passes(sql: Sql, vault: Vault, person: Person, passed: timedelta) -> None:
     """For the failures of this login from this address."""
     move = """UPDATE sign_in_failures SET failed_at = failed_at - cast(:passed AS interval),
         locked_until = locked_until - cast(:passed AS interval) WHERE key = ANY (:keys)"""
-    attempt = Attempt.of(person.email, person.client)
-    await sql(move, passed=passed, keys=[attempt.origin, attempt.account])
+    attempt = Attempt.of(vault, person.email, person.client)
+    await sql(move, passed=passed, keys=[*attempt.origins, *attempt.accounts])
 
 
 async def test_fifth_failure_locks_for_a_minute_and_says_until_when(person: Person) -> None:
@@ -58,14 +59,14 @@ async def test_fifth_failure_locks_for_a_minute_and_says_until_when(person: Pers
     assert "Try again in" in refused["errors"][0]["message"]
 
 
-async def test_lock_ends_and_the_next_one_is_twice_as_long(person: Person, sql: Sql, engine: AsyncEngine) -> None:
+async def test_lock_ends_and_the_next_one_is_twice_as_long(person: Person, sql: Sql, vault: Vault) -> None:
     await person.sign_up()
     waits = []
     for _ in range(3):
         await fail(person, 5)
         locked = await person.sign_in()
         waits.append(round((datetime.fromisoformat(locked["retryAt"]) - datetime.now(UTC)).total_seconds() / 60))
-        await time_passes(sql, engine, person, timedelta(minutes=waits[-1], seconds=1))
+        await time_passes(sql, vault, person, timedelta(minutes=waits[-1], seconds=1))
 
     assert waits == [1, 2, 4]
     assert (await person.sign_in())["errors"] == []
@@ -79,11 +80,11 @@ async def test_signing_in_ends_the_count(person: Person) -> None:
         assert (await person.sign_in())["errors"] == []
 
 
-async def test_quiet_time_ends_the_count(person: Person, sql: Sql, engine: AsyncEngine) -> None:
+async def test_quiet_time_ends_the_count(person: Person, sql: Sql, vault: Vault) -> None:
     await person.sign_up()
     await fail(person, 4)
 
-    await time_passes(sql, engine, person, lockout.QUIET + timedelta(seconds=1))
+    await time_passes(sql, vault, person, lockout.QUIET + timedelta(seconds=1))
 
     assert [refusals(failure) for failure in await fail(person, 4)] == [WRONG] * 4
 
@@ -115,18 +116,20 @@ async def test_another_login_and_another_address_are_not_concerned(person: Perso
     assert refusals(await person.sign_in()) == LOCKED
 
 
-async def test_attack_from_everywhere_locks_strangers_but_not_the_owner(person: Person, engine: AsyncEngine) -> None:
+async def test_attack_from_everywhere_locks_strangers_but_not_the_owner(
+    person: Person, engine: AsyncEngine, vault: Vault
+) -> None:
     await person.sign_up()
     for number in range(50):
-        await lockout.record_failure(engine, Attempt.of(person.email, f"10.2.0.{number}"))
+        await lockout.record_failure(engine, Attempt.of(vault, person.email, f"10.2.0.{number}"))
 
     assert refusals(await elsewhere(person, "10.3.0.1").sign_in()) == LOCKED
     assert (await person.sign_in())["errors"] == []
 
 
-async def test_address_that_tries_many_logins_is_locked(person: Person, engine: AsyncEngine) -> None:
+async def test_address_that_tries_many_logins_is_locked(person: Person, engine: AsyncEngine, vault: Vault) -> None:
     for _ in range(100):
-        await lockout.record_failure(engine, Attempt.of(new_email(), "2001:db8:1:2::1"))
+        await lockout.record_failure(engine, Attempt.of(vault, new_email(), "2001:db8:1:2::1"))
 
     neighbour = elsewhere(person, "2001:db8:1:2:ffff::9")
     assert refusals(await neighbour.sign_in()) == LOCKED
@@ -181,14 +184,16 @@ async def test_neither_address_nor_login_is_stored(person: Person, sql: Sql) -> 
     assert person.client not in content
 
 
-async def test_failures_that_count_no_more_are_cleared_out(person: Person, engine: AsyncEngine, sql: Sql) -> None:
+async def test_failures_that_count_no_more_are_cleared_out(
+    person: Person, engine: AsyncEngine, sql: Sql, vault: Vault
+) -> None:
     await fail(person, 1)
-    key = Attempt.of(person.email, person.client).origin
+    key = Attempt.of(vault, person.email, person.client).origin
     found = "SELECT count(*) FROM sign_in_failures WHERE key = :key"
 
     await sessions.clear_out(engine)
     assert (await sql(found, key=key))[0] == 1
-    await time_passes(sql, engine, person, lockout.QUIET + timedelta(minutes=1))
+    await time_passes(sql, vault, person, lockout.QUIET + timedelta(minutes=1))
     await sessions.clear_out(engine)
 
     assert (await sql(found, key=key))[0] == 0
