@@ -29,19 +29,51 @@ class Permission(StrEnum):
     TEMPLATE_READ = "template:read"
     TEMPLATE_WRITE = "template:write"
     WORKSPACE_READ = "workspace:read"
+    WORKSPACE_UPDATE = "workspace:update"
+    WORKSPACE_TRANSFER = "workspace:transfer"
+    MEMBER_READ = "member:read"
+    MEMBER_MANAGE = "member:manage"
     API_KEY_MANAGE = "api_key:manage"
 
 
-_READ = frozenset({Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ})
+_READ = frozenset(
+    {
+        Permission.TASK_READ,
+        Permission.WORKER_READ,
+        Permission.TEMPLATE_READ,
+        Permission.WORKSPACE_READ,
+        Permission.MEMBER_READ,
+    }
+)
 _WORK = _READ | {Permission.TASK_CREATE, Permission.TASK_CANCEL, Permission.TASK_RETRY}
-_MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE, Permission.API_KEY_MANAGE}
+_MANAGE = _WORK | {
+    Permission.WORKER_WRITE,
+    Permission.TEMPLATE_WRITE,
+    Permission.WORKSPACE_UPDATE,
+    Permission.MEMBER_MANAGE,
+    Permission.API_KEY_MANAGE,
+}
 
+# From the most to the least.
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _MANAGE,
+    Role.OWNER: _MANAGE | {Permission.WORKSPACE_TRANSFER},
     Role.ADMIN: _MANAGE,
     Role.MEMBER: _WORK,
     Role.VIEWER: _READ,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is signed in, apart from any workspace. `expires_at` and `session_id` as in Principal."""
+
+    user_id: UUID
+    expires_at: datetime | None = None
+    session_id: UUID | None = None
+
+    @property
+    def person(self) -> "Person":
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +98,13 @@ class Principal:
         return cls(workspace_id=workspace_id, role=Role.OWNER)
 
     @property
+    def person(self) -> Person:
+        """Raises Forbidden for an API key."""
+        if self.user_id is None:
+            raise Forbidden("This is for people: sign in, as an API key is nobody in particular.")
+        return Person(self.user_id, self.expires_at, self.session_id)
+
+    @property
     def permissions(self) -> frozenset[Permission]:
         granted = PERMISSIONS[self.role]
         return granted if self.scopes is None else granted & self.scopes
@@ -74,3 +113,10 @@ class Principal:
         """Raises Forbidden, naming the permission that is missing."""
         if permission not in self.permissions:
             raise Forbidden(f"This needs the permission {permission.value}; ask an owner or admin of the workspace.")
+
+
+def in_workspace(caller: Principal | Person) -> Principal:
+    """Raises Forbidden for somebody who is in none."""
+    if isinstance(caller, Person):
+        raise Forbidden("Name the workspace: send its id as X-Workspace-Id, or as workspaceId in connection_init.")
+    return caller

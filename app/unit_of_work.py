@@ -1,4 +1,4 @@
-"""One transaction in one workspace, and what follows from its commit."""
+"""One transaction of one caller, and what follows from its commit."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app import clock
 from app.db.reader import enter_workspace
 from app.events.hub import Hub
-from app.principal import Principal
+from app.principal import Person, Principal, in_workspace
 from app.queue.announcer import Announcer
 
 
@@ -22,12 +22,22 @@ def workspace_channel(workspace_id: UUID) -> str:
 class UnitOfWork:
     """Raise inside to roll back, return to commit. Consequences are declared here and happen after the commit."""
 
-    def __init__(self, session: AsyncSession, principal: Principal) -> None:
+    def __init__(self, session: AsyncSession, caller: Principal | Person) -> None:
         self.session = session
-        self.principal = principal
+        self._caller = caller
         self.now: datetime = clock.now()
         self.events_logged = False
         self.tasks_queued = 0
+
+    @property
+    def principal(self) -> Principal:
+        """Raises Forbidden for a person who acts in no workspace."""
+        return in_workspace(self._caller)
+
+    @property
+    def person(self) -> Person:
+        """Raises Forbidden for an API key."""
+        return self._caller.person
 
     def log_events(self) -> None:
         """Wake whoever watches this workspace."""
@@ -45,16 +55,16 @@ class UnitOfWorkFactory:
         self._announcer = announcer
 
     @asynccontextmanager
-    async def __call__(self, principal: Principal) -> AsyncIterator[UnitOfWork]:
+    async def __call__(self, caller: Principal | Person) -> AsyncIterator[UnitOfWork]:
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
-            uow = UnitOfWork(session, principal)
+            uow = UnitOfWork(session, caller)
             async with session.begin():
-                await enter_workspace(session, principal)
+                await enter_workspace(session, caller)
                 yield uow
         if uow.tasks_queued:
             self._announcer.announce(uow.tasks_queued)
         if uow.events_logged:
-            await self._hub.publish(workspace_channel(principal.workspace_id))
+            await self._hub.publish(workspace_channel(uow.principal.workspace_id))
 
     async def wake_watchers(self, workspaces: Iterable[UUID]) -> None:
         """After events were logged in these workspaces by other means than a unit of work."""

@@ -20,8 +20,10 @@ class SealedColumn:
 
 USER_EMAIL = SealedColumn("users", "email", index="email_index")
 USER_NAME = SealedColumn("users", "name")
+INVITATION_EMAIL = SealedColumn("invitations", "email", index="email_index")
 
 SEALED = (
     USER_EMAIL,
     USER_NAME,
+    INVITATION_EMAIL,
 )

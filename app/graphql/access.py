@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.errors import AppError
-from app.principal import Permission, Principal
+from app.principal import Permission, Person, Principal
 from app.services.account.authenticate import Authenticator, Credentials
 
 log = structlog.get_logger(__name__)
@@ -23,26 +23,28 @@ class LiveAccess:
     def __init__(
         self,
         credentials: Credentials,
-        principal: Principal,
+        caller: Principal | Person,
         on_change: Callable[[Principal], None],
         on_end: Callable[[str], None],
     ) -> None:
         self.credentials = credentials
-        self._principal = principal
+        self._caller = caller
         self._on_change = on_change
         self._on_end = on_end
         self._expiry: asyncio.TimerHandle | None = None
-        if principal.expires_at is not None:
-            left = (principal.expires_at - clock.now()).total_seconds()
+        if caller.expires_at is not None:
+            left = (caller.expires_at - clock.now()).total_seconds()
             self._expiry = asyncio.get_running_loop().call_later(left, on_end, "The access token has expired.")
 
-    def found(self, principal: Principal | None) -> None:
+    def found(self, caller: Principal | Person | None) -> None:
         """Who the credentials belong to now."""
-        if principal is None or principal == self._principal:
+        if caller is None or caller == self._caller:
             return
-        self._principal = principal
-        if Permission.TASK_READ in principal.permissions:
-            self._on_change(principal)
+        self._caller = caller
+        if isinstance(caller, Person):
+            self.end("You do not belong to just this workspace any more: name one of yours.")
+        elif Permission.TASK_READ in caller.permissions:
+            self._on_change(caller)
         else:
             self.end("The role does not allow to watch tasks any more.")
 
@@ -88,7 +90,7 @@ class AccessWatch:
 
     async def _check(self, credentials: Credentials) -> None:
         try:
-            principal = await self._authenticator.principal(credentials)
+            caller = await self._authenticator.caller(credentials)
         except AppError as error:
             for access in list(self._live.get(credentials, ())):
                 access.end(error.message)
@@ -99,4 +101,4 @@ class AccessWatch:
             log.exception("access check broke")
         else:
             for access in list(self._live.get(credentials, ())):
-                access.found(principal)
+                access.found(caller)

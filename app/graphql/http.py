@@ -32,7 +32,7 @@ from app.graphql.requests import (
     respond,
 )
 from app.graphql.schema import schema
-from app.principal import Principal
+from app.principal import Person, Principal
 from app.services.account.authenticate import Credentials
 
 log = structlog.get_logger(__name__)
@@ -118,10 +118,10 @@ def credentials_of(headers: Headers) -> Credentials:
     return Credentials(headers.get("authorization"), headers.get("x-workspace-id"))
 
 
-async def caller(resources: Resources, credentials: Credentials) -> Principal | None:
+async def caller(resources: Resources, credentials: Credentials) -> Principal | Person | None:
     """None for an anonymous one. Raises Refused for one that shows what is wrong."""
     try:
-        return await resources.authenticator.principal(credentials)
+        return await resources.authenticator.caller(credentials)
     except Unauthenticated as error:
         raise Refused(401, "UNAUTHENTICATED", error.message, WWW_Authenticate="Bearer") from None
     except AppError as error:

@@ -121,12 +121,10 @@ class _Stream:
         await self._send({"type": "http.response.body", "body": b""})
 
     def _watch_access(self) -> LiveAccess | None:
-        principal = self._context.caller
-        if principal is None:
+        caller = self._context.caller
+        if caller is None:
             return None
-        access = LiveAccess(
-            credentials_of(self._headers), principal, self._context.enter, lambda reason: self._over.set()
-        )
+        access = LiveAccess(credentials_of(self._headers), caller, self._context.enter, lambda reason: self._over.set())
         self._context.resources.access.enter(access)
         return access
 

@@ -49,9 +49,9 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         await super().handle_connection_init(message)
-        principal = self.context.caller
-        if self.connection_acknowledged and principal is not None and self._access is None:
-            self._access = LiveAccess(self.context.credentials, principal, self.context.enter, self._end)
+        caller = self.context.caller
+        if self.connection_acknowledged and caller is not None and self._access is None:
+            self._access = LiveAccess(self.context.credentials, caller, self.context.enter, self._end)
             self.context.resources.access.enter(self._access)
 
     def _end(self, reason: str) -> None:
@@ -160,10 +160,10 @@ class GraphQLWebSocket(GraphQL[Context, None]):
         workspace = _text(params, "workspaceId", "X-Workspace-Id") or context.credentials.workspace
         context.credentials = Credentials(authorization, workspace)
         try:
-            principal = await self._resources.authenticator.principal(context.credentials)
+            caller = await self._resources.authenticator.caller(context.credentials)
         except AppError:
             raise ConnectionRejectionError from None
-        context.enter(principal)
+        context.enter(caller)
         return {"requestId": context.request_id}
 
     def decode_json(self, data: str | bytes) -> object:

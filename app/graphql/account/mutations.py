@@ -4,14 +4,16 @@ from typing import Annotated
 
 import strawberry
 
+from app import ids
 from app.graphql.account.api_keys import ApiKeyMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
 from app.graphql.account.types import AuthPayload, SimplePayload
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors, user_error
-from app.principal import client_address
+from app.principal import Person, client_address
 from app.services.account import change_password, sessions, sign_in, sign_up
 from app.services.account.lockout import SignInLocked
+from app.services.workspace.invitations import offer_of
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
 
@@ -23,6 +25,10 @@ class SignUpInput:
     name: str = strawberry.field(description="1 to 200 characters.")
     workspace_name: str | None = strawberry.field(
         default=None, description="Name of the first workspace; 1 to 200 characters."
+    )
+    invitation_token: str | None = strawberry.field(
+        default=None,
+        description="Of an invitation to this address: join that workspace instead of having one of your own.",
     )
 
 
@@ -48,7 +54,11 @@ class AccountMutations(ApiKeyMutations):
     ) -> AuthPayload:
         resources = info.context.resources
         wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
-        account = await sign_up.sign_up(resources.unit_of_work, resources.vault, wanted)
+        offer = None
+        if input.invitation_token is not None:
+            newcomer = Person(ids.new_id())
+            offer = await offer_of(resources.engine, input.invitation_token, newcomer, "invitationToken")
+        account = await sign_up.sign_up(resources.unit_of_work, resources.vault, wanted, offer)
         session = await sessions.open_session(
             resources.engine,
             account.user_id,
@@ -108,13 +118,13 @@ class AccountMutations(ApiKeyMutations):
     async def change_password(
         self, info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="Both passwords.")]
     ) -> SimplePayload:
-        resources, principal = info.context.resources, info.context.principal
+        resources, person = info.context.resources, info.context.person
         await info.context.close()
         await change_password.change_password(
             resources.engine,
             resources.unit_of_work,
             resources.vault,
-            principal,
+            person,
             current=input.current_password,
             new=input.new_password,
             client=client_address.get(),

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.errors import Forbidden, Unauthenticated
-from app.principal import Permission, Principal, Role
+from app.principal import Permission, Person, Principal, Role
 from app.services.account import api_keys
 from app.services.account.key_use import KeyUse
 from app.services.account.tokens import Claims, TokenSigner
@@ -46,8 +46,11 @@ class Authenticator:
         """Before the engine is disposed of: write which keys were used."""
         await self._key_use.close()
 
-    async def principal(self, credentials: Credentials) -> Principal | None:
-        """None for an anonymous caller. Raises Unauthenticated or Forbidden for one that shows what is wrong."""
+    async def caller(self, credentials: Credentials) -> Principal | Person | None:
+        """None for an anonymous caller, a Person for one of several workspaces or none who names none.
+
+        Raises Unauthenticated or Forbidden for one that shows what is wrong.
+        """
         if not credentials.authorization:
             return None
         scheme, _, token = credentials.authorization.strip().partition(" ")
@@ -75,16 +78,17 @@ class Authenticator:
             scopes=scopes,
         )
 
-    async def _of_user(self, claims: Claims, workspace: str | None) -> Principal:
+    async def _of_user(self, claims: Claims, workspace: str | None) -> Principal | Person:
         user_id = claims.user_id
         values = {"user": user_id, "session": claims.session_id}
         rows = await self._cached((user_id, claims.session_id), lambda: self._rows(_MEMBERSHIPS, values))
-        if rows and not rows[0]["live"]:
+        if not rows[0]["live"]:
             raise Unauthenticated("The session has ended; sign in again.")
+        memberships = [row for row in rows if row["workspace_id"] is not None]
         wanted = ids.decode(ids.WORKSPACE, workspace) if workspace else None
-        if workspace is None and len(rows) > 1:
-            raise Forbidden("You belong to several workspaces: name one in X-Workspace-Id.")
-        for row in rows:
+        if workspace is None and len(memberships) != 1:
+            return Person(user_id, claims.expires_at, claims.session_id)
+        for row in memberships:
             if workspace is None or row["workspace_id"] == wanted:
                 return Principal(
                     workspace_id=row["workspace_id"],

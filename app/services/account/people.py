@@ -3,11 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import RowMapping, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.sealed import USER_EMAIL, USER_NAME
 from app.db.vault import Vault
+from app.errors import InvalidInput
 from app.models import User
 
 _HOLD_EMAIL = text("SELECT auth_hold_email(:indexes)")
@@ -50,3 +52,10 @@ async def add_user(
     columns = sealed(vault, user_id, email=email, name=name)
     await session.execute(insert(User).values(id=user_id, password_hash=password_hash, **columns))
     return True
+
+
+def normalized_email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        raise InvalidInput("This is not an e-mail address.", ("email",)) from None

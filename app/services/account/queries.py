@@ -13,6 +13,7 @@ from app.principal import Principal, Role
 
 _MEMBERSHIPS = text("SELECT workspace_id, role FROM auth_memberships(:user)")
 
+_USER = User.__table__  # type: ignore[attr-defined]
 USER_COLUMNS = [
     column
     for column in User.__table__.c  # type: ignore[attr-defined]
@@ -30,6 +31,11 @@ API_KEY_ID = ApiKey.__table__.c.id  # type: ignore[attr-defined]
 def users_by_ids(users: Collection[UUID]) -> Select[Any]:
     """With sealed columns, which `people.opened` opens."""
     return select(*USER_COLUMNS).where(User.id.in_(users))  # type: ignore[attr-defined]
+
+
+def user_ids_by_logins(logins: Collection[bytes]) -> Select[Any]:
+    statement: Select[Any] = select(_USER.c.id).where(_USER.c.email_index.in_(logins))
+    return statement
 
 
 def workspace() -> Select[Any]:

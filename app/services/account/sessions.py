@@ -94,9 +94,9 @@ async def end_session(engine: AsyncEngine, token: str) -> None:
 
 async def end_others(uow: UnitOfWork) -> None:
     """Every session of the caller but the one that they are calling from."""
-    mine = (_SESSION.c.user_id == uow.principal.user_id) & _SESSION.c.revoked_at.is_(None)
-    if uow.principal.session_id is not None:
-        mine &= _SESSION.c.id != uow.principal.session_id
+    mine = (_SESSION.c.user_id == uow.person.user_id) & _SESSION.c.revoked_at.is_(None)
+    if uow.person.session_id is not None:
+        mine &= _SESSION.c.id != uow.person.session_id
     await uow.session.execute(update(_SESSION).where(mine).values(revoked_at=uow.now))
 
 

@@ -10,7 +10,7 @@ from app.db.vault import Vault
 from app.errors import InvalidCredentials, InvalidInput
 from app.services.account import lockout, passwords, people
 from app.services.account.lockout import Attempt, SignInLocked
-from app.services.account.sign_up import normalized_email
+from app.services.account.people import normalized_email
 
 _SIGN_IN = text(
     "SELECT user_id, password_hash, locked_until FROM auth_sign_in(:logins, :origins, :addresses, :accounts)"
