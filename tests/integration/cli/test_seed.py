@@ -62,9 +62,14 @@ async def test_a_second_set_is_added_to_the_first(settings: Settings, vault: Vau
 
 
 async def test_each_printed_key_opens_its_workspace(bizq: Bizq, settings: Settings) -> None:
-    addresses = {"DATABASE_URL": settings.app_database_url, "DATABASE_OWNER_URL": settings.owner_database_url}
+    assert settings.bizq_encryption_key is not None
+    given = {
+        "DATABASE_URL": settings.app_database_url,
+        "DATABASE_OWNER_URL": settings.owner_database_url,
+        "BIZQ_ENCRYPTION_KEY": settings.bizq_encryption_key.get_secret_value(),
+    }
 
-    seeded = await bizq("seed", "--workspaces", "2", "--tasks", "40", "--queued", "2", "--json", **addresses)
+    seeded = await bizq("seed", "--workspaces", "2", "--tasks", "40", "--queued", "2", "--json", **given)
 
     assert seeded.code == 0
     for workspace in seeded.json["workspaces"]:
