@@ -3,6 +3,8 @@
 from app.models.api_key import ApiKey
 from app.models.idempotency_key import IdempotencyKey
 from app.models.membership import Membership
+from app.models.mfa_challenge import MfaChallenge
+from app.models.recovery_code import RecoveryCode
 from app.models.refresh_token import RefreshToken
 from app.models.session import Session
 from app.models.sign_in_failure import SignInFailure
@@ -11,6 +13,7 @@ from app.models.task_attempt import TaskAttempt
 from app.models.task_event import TaskEvent, TaskEventKind
 from app.models.template import Template
 from app.models.template_version import TemplateVersion
+from app.models.totp_factor import TotpFactor
 from app.models.user import User
 from app.models.worker import Worker, WorkerKind
 from app.models.workspace import Workspace
@@ -19,6 +22,8 @@ __all__ = [
     "ApiKey",
     "IdempotencyKey",
     "Membership",
+    "MfaChallenge",
+    "RecoveryCode",
     "RefreshToken",
     "Session",
     "SignInFailure",
@@ -32,6 +37,7 @@ __all__ = [
     "Template",
     "TemplateVersion",
     "TimeoutPolicy",
+    "TotpFactor",
     "User",
     "Worker",
     "WorkerKind",
