@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import MfaRequired
@@ -241,3 +242,31 @@ async def test_challenges_that_have_run_out_are_cleared_out(member: Member, engi
     await sessions.clear_out(engine)
 
     assert await count("mfa_challenges", member.person) == 1
+
+
+async def test_sign_in_during_the_switching_on_waits_and_needs_a_code(
+    member: Member, owner_engine: AsyncEngine, sql: Sql, count: Count
+) -> None:
+    await sql("UPDATE totp_factors SET confirmed_at = NULL WHERE user_id IN (SELECT id FROM users WHERE email = :e)",
+              e=member.person.email)  # fmt: skip
+    mine = text("SELECT id FROM users WHERE email = :email FOR NO KEY UPDATE").bindparams(email=member.person.email)
+    before = await count("sessions", member.person)
+    async with owner_engine.begin() as switching_on:
+        user_id = (await switching_on.execute(mine)).scalar_one()
+        signing_in = asyncio.create_task(member.challenge())
+        await somebody_waits(sql, signing_in)
+        await switching_on.execute(
+            text("UPDATE totp_factors SET confirmed_at = now() WHERE user_id = :user"), {"user": user_id}
+        )
+
+    assert (await signing_in).startswith("bzm_")
+    assert await count("sessions", member.person) == before
+
+
+async def somebody_waits(sql: Sql, task: asyncio.Task[str]) -> None:
+    """For a row that another transaction has locked."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(10):
+        while (await sql(waiting))[0][0] == 0:
+            assert not task.done()
+            await asyncio.sleep(0.01)
