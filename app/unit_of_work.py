@@ -24,7 +24,7 @@ class UnitOfWork:
 
     def __init__(self, session: AsyncSession, caller: Principal | Person) -> None:
         self.session = session
-        self._caller = caller
+        self.caller = caller
         self.now: datetime = clock.now()
         self.events_logged = False
         self.tasks_queued = 0
@@ -32,12 +32,12 @@ class UnitOfWork:
     @property
     def principal(self) -> Principal:
         """Raises Forbidden for a person who acts in no workspace."""
-        return in_workspace(self._caller)
+        return in_workspace(self.caller)
 
     @property
     def person(self) -> Person:
         """Raises Forbidden for an API key."""
-        return self._caller.person
+        return self.caller.person
 
     def log_events(self) -> None:
         """Wake whoever watches this workspace."""

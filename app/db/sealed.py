@@ -22,8 +22,11 @@ USER_EMAIL = SealedColumn("users", "email", index="email_index")
 USER_NAME = SealedColumn("users", "name")
 INVITATION_EMAIL = SealedColumn("invitations", "email", index="email_index")
 
+TOTP_SECRET = SealedColumn("totp_factors", "secret", key="user_id")
+
 SEALED = (
     USER_EMAIL,
     USER_NAME,
     INVITATION_EMAIL,
+    TOTP_SECRET,
 )

@@ -4,6 +4,8 @@ from app.models.api_key import ApiKey
 from app.models.idempotency_key import IdempotencyKey
 from app.models.invitation import Invitation
 from app.models.membership import Membership
+from app.models.mfa_challenge import MfaChallenge
+from app.models.recovery_code import RecoveryCode
 from app.models.refresh_token import RefreshToken
 from app.models.session import Session
 from app.models.sign_in_failure import SignInFailure
@@ -12,6 +14,7 @@ from app.models.task_attempt import TaskAttempt
 from app.models.task_event import TaskEvent, TaskEventKind
 from app.models.template import Template
 from app.models.template_version import TemplateVersion
+from app.models.totp_factor import TotpFactor
 from app.models.user import User
 from app.models.worker import Worker, WorkerKind
 from app.models.workspace import Workspace
@@ -21,6 +24,8 @@ __all__ = [
     "IdempotencyKey",
     "Invitation",
     "Membership",
+    "MfaChallenge",
+    "RecoveryCode",
     "RefreshToken",
     "Session",
     "SignInFailure",
@@ -34,6 +39,7 @@ __all__ = [
     "Template",
     "TemplateVersion",
     "TimeoutPolicy",
+    "TotpFactor",
     "User",
     "Worker",
     "WorkerKind",

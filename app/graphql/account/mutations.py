@@ -6,13 +6,16 @@ import strawberry
 
 from app import ids
 from app.graphql.account.api_keys import ApiKeyMutations
+from app.graphql.account.mfa import MfaMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
+from app.graphql.account.sign_in import SignInInput, enter
 from app.graphql.account.types import AuthPayload, SimplePayload
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors, user_error
 from app.principal import Person, client_address
 from app.services.account import change_password, sessions, sign_in, sign_up
 from app.services.account.lockout import SignInLocked
+from app.services.account.mfa_challenge import Challenge
 from app.services.workspace.invitations import offer_of
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
@@ -32,12 +35,6 @@ class SignUpInput:
     )
 
 
-@strawberry.input(description="A login: e-mail address and password.")
-class SignInInput:
-    email: str = strawberry.field(description="E-mail address of the account.")
-    password: str = strawberry.field(description="Its password.")
-
-
 @strawberry.input(description="Another password.")
 class ChangePasswordInput:
     current_password: str = strawberry.field(description="The present password.")
@@ -45,7 +42,7 @@ class ChangePasswordInput:
 
 
 @strawberry.type
-class AccountMutations(ApiKeyMutations):
+class AccountMutations(ApiKeyMutations, MfaMutations):
     @strawberry.mutation(
         description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
     )
@@ -68,28 +65,21 @@ class AccountMutations(ApiKeyMutations):
         return await signed_in(info.context, session)
 
     @strawberry.mutation(
-        description="Get an access token for an existing account. After several failures it has to wait: "
-        "LIMIT_EXCEEDED, and retryAt says until when.",
+        description="Get an access token for an existing account: with email and password, and where the answer has a "
+        "mfaChallenge, then with that and a code. After several failures it has to wait: LIMIT_EXCEEDED, and retryAt "
+        "says until when.",
         extensions=[PayloadErrors("input")],
     )
     async def sign_in(
         self, info: Info, input: Annotated[SignInInput, strawberry.argument(description="The login.")]
     ) -> AuthPayload:
-        resources = info.context.resources
         try:
-            verified = await sign_in.sign_in(
-                resources.engine, resources.vault, input.email, input.password, client_address.get()
-            )
+            entered = await enter(info.context.resources, input, client_address.get())
         except SignInLocked as locked:
             return AuthPayload(retry_at=locked.retry_at, errors=[user_error(locked, ("input",))])
-        session = await sessions.open_session(
-            resources.engine,
-            verified.user_id,
-            lifetime_of(resources.settings),
-            password_hash=verified.password_hash,
-            origin=verified.origin,
-        )
-        return await signed_in(info.context, session)
+        if isinstance(entered, Challenge):
+            return AuthPayload(mfa_challenge=entered.text)
+        return await signed_in(info.context, entered)
 
     @strawberry.mutation(
         description="Exchange a refresh token for a new access token and the next refresh token. Send no "
@@ -112,7 +102,8 @@ class AccountMutations(ApiKeyMutations):
         return SimplePayload()
 
     @strawberry.mutation(
-        description="Change the caller's password; every other session of theirs ends. For people, not for API keys.",
+        description="Change the caller's password; every other session of theirs ends. For people, not for API keys. "
+        "MFA_REQUIRED where they have a second factor and stepUp was not called in the last 10 minutes.",
         extensions=[PayloadErrors("input")],
     )
     async def change_password(

@@ -7,8 +7,10 @@ import strawberry
 from sqlalchemy import RowMapping
 
 from app import ids
+from app.graphql.account.mfa_types import Mfa, mfa_of
 from app.graphql.account.roles import RoleType
 from app.graphql.account.user import User
+from app.graphql.context import Info
 from app.graphql.errors import UserError
 from app.graphql.relay import Node, Page, PageInfo
 from app.graphql.workspace.types import Workspace
@@ -88,6 +90,10 @@ class Viewer:
         default_factory=list, description="What the caller may do in it, by name."
     )
 
+    @strawberry.field(description="The caller's second factor; null where there is none, and for an API key.")
+    async def mfa(self, info: Info) -> Mfa | None:
+        return await mfa_of(info.context)
+
 
 @strawberry.type(description="What signing up, signing in and refreshing a session give.")
 class AuthPayload:
@@ -108,6 +114,8 @@ class AuthPayload:
         default=None, description="After too many failures (LIMIT_EXCEEDED): when signing in can be tried again."
     )
     mfa_challenge: str | None = strawberry.field(
-        default=None, description="Set where a second factor is needed before a token is given."
+        default=None,
+        description="After the right password, where the account has a second factor: no tokens yet, and errors is "
+        "empty. Send it to signIn with a code, within 5 minutes.",
     )
     errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")

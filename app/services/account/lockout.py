@@ -41,11 +41,13 @@ _FORGET = text("SELECT forget_sign_in_failures(:keys)")
 class SignInLocked(LimitExceeded):
     """Too many failures. The same for a login that nobody has."""
 
+    what = "sign-ins failed"
+
     def __init__(self, retry_at: datetime, field: str = "password") -> None:
         self.retry_at = retry_at
         seconds = max(1, round((retry_at - clock.now()).total_seconds()))
         when = retry_at.isoformat(timespec="seconds")
-        message = f"Too many sign-ins failed. Try again in {seconds} s, at {when}."
+        message = f"Too many {self.what}. Try again in {seconds} s, at {when}."
         super().__init__(message, limit=_HERE[0], actual=_HERE[0], path=(field,))
 
 

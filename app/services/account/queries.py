@@ -4,12 +4,12 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, select, text
+from sqlalchemy import RowMapping, Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.reader import enter_workspace
-from app.models import ApiKey, User, Workspace
-from app.principal import Principal, Role
+from app.models import ApiKey, RecoveryCode, Session, TotpFactor, User, Workspace
+from app.principal import Person, Principal, Role
 
 _MEMBERSHIPS = text("SELECT workspace_id, role FROM auth_memberships(:user)")
 
@@ -26,6 +26,9 @@ API_KEY_COLUMNS = [
     if column.name != "secret_hash"
 ]
 API_KEY_ID = ApiKey.__table__.c.id  # type: ignore[attr-defined]
+_FACTOR = TotpFactor.__table__  # type: ignore[attr-defined]
+_CODE = RecoveryCode.__table__  # type: ignore[attr-defined]
+_SESSION = Session.__table__  # type: ignore[attr-defined]
 
 
 def users_by_ids(users: Collection[UUID]) -> Select[Any]:
@@ -50,6 +53,15 @@ def api_keys_by_ids(keys: Collection[UUID]) -> Select[Any]:
 def api_keys() -> Select[Any]:
     """The workspace's, revoked ones as well."""
     return select(*API_KEY_COLUMNS)
+
+
+def second_factor(person: Person) -> Select[Any]:
+    """The caller's, as it is asked for: `confirmed_at`, `codes_left`, and `mfa_at` of the calling session."""
+    factor, code, session = _FACTOR.c, _CODE.c, _SESSION.c
+    left = select(func.count()).where((code.user_id == person.user_id) & code.used_at.is_(None))
+    shown = select(session.mfa_at).where(session.id == person.session_id)
+    columns = (factor.confirmed_at, left.scalar_subquery().label("codes_left"), shown.scalar_subquery().label("mfa_at"))
+    return select(*columns).where((factor.user_id == person.user_id) & factor.confirmed_at.is_not(None))
 
 
 async def workspaces_of(engine: AsyncEngine, user_id: UUID) -> list[RowMapping]:

@@ -23,6 +23,7 @@ from app.principal import Permission, Person, Principal, Role
 from app.services.account import people
 from app.services.account import queries as accounts
 from app.services.account.people import normalized_email
+from app.services.account.step_up import require_step_up
 from app.services.workspace.members import may_give
 from app.services.workspace.queries import INVITATION_COLUMNS, is_open
 from app.unit_of_work import UnitOfWork
@@ -55,6 +56,7 @@ class Offer:
 async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role) -> SentInvitation:
     """Ends earlier invitations of the same address. Raises Forbidden, InvalidInput, or Conflict for a member."""
     uow.principal.require(Permission.MEMBER_MANAGE)
+    await require_step_up(uow)
     may_give(uow, role)
     address = normalized_email(email)
     await _is_no_member(uow, vault, address)
@@ -79,6 +81,7 @@ async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role) -> SentI
 async def cancel_invitation(uow: UnitOfWork, public_id: str) -> RowMapping:
     """Raises Forbidden, or NotFound for one that is not open."""
     uow.principal.require(Permission.MEMBER_MANAGE)
+    await require_step_up(uow)
     wanted = (_INVITATION.c.id == ids.decode(ids.INVITATION, public_id)) & _mine(uow) & is_open()
     statement = update(_INVITATION).where(wanted).values(canceled_at=uow.now).returning(*INVITATION_COLUMNS)
     row = (await uow.session.execute(statement)).mappings().one_or_none()

@@ -13,6 +13,7 @@ from app import ids
 from app.errors import Forbidden, InvalidState, NotFound
 from app.models import ApiKey, Membership, Workspace
 from app.principal import PERMISSIONS, Permission, Role
+from app.services.account.step_up import require_step_up
 from app.services.workspace.queries import MEMBER_COLUMNS
 from app.unit_of_work import UnitOfWork
 
@@ -26,6 +27,7 @@ _RANK = {role: rank for rank, role in enumerate(PERMISSIONS)}
 async def change_role(uow: UnitOfWork, public_id: str, role: Role) -> RowMapping:
     """The member as they are then. Raises Forbidden, NotFound, or InvalidState for the last owner."""
     uow.principal.require(Permission.MEMBER_MANAGE)
+    await require_step_up(uow)
     await _take_turn(uow)
     member = await _member(uow, public_id)
     may_give(uow, role)
@@ -40,6 +42,7 @@ async def change_role(uow: UnitOfWork, public_id: str, role: Role) -> RowMapping
 async def remove_member(uow: UnitOfWork, public_id: str) -> None:
     """Raises Forbidden, NotFound, or InvalidState for the last owner."""
     uow.principal.require(Permission.MEMBER_MANAGE)
+    await require_step_up(uow)
     await _take_turn(uow)
     member = await _member(uow, public_id)
     may_give(uow, Role(member["role"]))
@@ -56,6 +59,7 @@ async def leave_workspace(uow: UnitOfWork) -> None:
 async def transfer_ownership(uow: UnitOfWork, public_id: str) -> RowMapping:
     """The member becomes the owner, and the caller an admin. Gives the workspace. Raises Forbidden or NotFound."""
     uow.principal.require(Permission.WORKSPACE_TRANSFER)
+    await require_step_up(uow)
     caller_id = uow.principal.person.user_id
     await _take_turn(uow)
     heir = await _member(uow, public_id)

@@ -27,11 +27,13 @@ class Person:
     email: str
     client: str = "192.0.2.1"
 
-    async def ask(self, document: str, token: str | None = None, **variables: Any) -> Any:
+    async def ask(self, document: str, token: str | None = None, /, **variables: Any) -> Any:
         """The mutation's payload."""
         headers = {"X-Forwarded-For": self.client}
         response = await Gql(self.http, self.url, token).raw(document, headers, **variables)
-        (payload,) = response.json()["data"].values()
+        answer = response.json()
+        assert "errors" not in answer, answer["errors"]
+        (payload,) = answer["data"].values()
         return payload
 
     async def sign_up(self) -> Any:
