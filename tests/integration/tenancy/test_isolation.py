@@ -1,5 +1,6 @@
 """Row-level security by itself: two tenants, every table, nothing but SQL."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,11 +21,27 @@ from tests.integration.tenancy.conftest import Connection, enter
 # Only functions of their owner reach these.
 NOBODYS = {"sign_in_failures"}
 TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS)
+OF_A_USER = {"users", "sessions", "refresh_tokens", "totp_factors", "recovery_codes", "mfa_challenges"}
 # What tells in each table whose row it is.
-OWNED_BY = {"users": "id", "workspaces": "id", "sessions": "user_id", "refresh_tokens": "user_id"}
-OF_A_USER = {"users", "sessions", "refresh_tokens"}
-NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens"}
-NEVER_DELETED = NEVER_CHANGED | {"users", "workspaces", "sessions"}
+OWNED_BY = {"users": "id", "workspaces": "id"} | dict.fromkeys(OF_A_USER - {"users"}, "user_id")
+NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens", "mfa_challenges"}
+NEVER_DELETED = {
+    "task_events",
+    "template_versions",
+    "refresh_tokens",
+    "sessions",
+    "users",
+    "workspaces",
+    "invitations",
+}
+# Rows that no request makes as simply.
+SECOND_FACTOR = """
+    INSERT INTO totp_factors (user_id, secret) VALUES ($1, '');
+    INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, '');
+    INSERT INTO mfa_challenges (challenge_hash, user_id, expires_at) VALUES (sha256($1::text::bytea), $1, now())"""
+
+
+INVITE = "mutation($input: InviteMemberInput!) { inviteMember(input: $input) { errors { code } } }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,9 @@ async def pair(
         )
         lifetime = Lifetime(idle=timedelta(days=1), longest=timedelta(days=1))
         await open_session(engine, tenant.account.user_id, lifetime)
+        await gql(INVITE, input={"email": f"{secrets.token_hex(8)}@example.com", "role": "MEMBER"})
+        for statement in SECOND_FACTOR.split(";"):
+            await as_superuser.execute(statement, tenant.account.user_id)
     yield pair
 
 
