@@ -28,6 +28,8 @@ from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
 from app.http.jwks import Jwks
+from app.integrations.configured import configured_mailer
+from app.integrations.delivery import MailDelivery
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
@@ -44,6 +46,7 @@ def build_app(settings: Settings) -> Starlette:
     engine = create_engine(settings)
     hub = Hub(settings.redis)
     announcer = Announcer(create_broker(settings.redis))
+    mailer = MailDelivery(configured_mailer(settings))
     redis = redis_client(settings.redis)
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
     vault = Vault(settings.encryption_keys)
@@ -54,10 +57,11 @@ def build_app(settings: Settings) -> Starlette:
         settings=settings,
         query_limits=limits_of(settings),
         engine=engine,
-        unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
+        unit_of_work=UnitOfWorkFactory(engine, hub, announcer, mailer),
         authenticator=authenticator,
         signer=signer,
         vault=vault,
+        mailer=mailer,
         intake=Intake(configured_models(settings), settings.bizq_max_input_bytes),
         hub=hub,
         feed=feed,
@@ -74,6 +78,7 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(authenticator.close)
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
+            stack.push_async_callback(mailer.close)
             await hub.start()
             stack.push_async_callback(hub.stop)
             stack.push_async_callback(feed.stop)

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app import clock
 from app.db.reader import enter_workspace
 from app.events.hub import Hub
+from app.integrations.delivery import MailDelivery
+from app.integrations.mail import Mail
 from app.principal import Principal
 from app.queue.announcer import Announcer
 
@@ -28,6 +30,7 @@ class UnitOfWork:
         self.now: datetime = clock.now()
         self.events_logged = False
         self.tasks_queued = 0
+        self.mails: list[Mail] = []
 
     def log_events(self) -> None:
         """Wake whoever watches this workspace."""
@@ -37,12 +40,17 @@ class UnitOfWork:
         """Tell the workers that so many more tasks are due."""
         self.tasks_queued += count
 
+    def send_mail(self, mail: Mail) -> None:
+        """Nobody waits for it: neither this transaction nor the answer."""
+        self.mails.append(mail)
+
 
 class UnitOfWorkFactory:
-    def __init__(self, engine: AsyncEngine, hub: Hub, announcer: Announcer) -> None:
+    def __init__(self, engine: AsyncEngine, hub: Hub, announcer: Announcer, mailer: MailDelivery) -> None:
         self._engine = engine
         self._hub = hub
         self._announcer = announcer
+        self._mailer = mailer
 
     @asynccontextmanager
     async def __call__(self, principal: Principal) -> AsyncIterator[UnitOfWork]:
@@ -51,6 +59,8 @@ class UnitOfWorkFactory:
             async with session.begin():
                 await enter_workspace(session, principal)
                 yield uow
+        for mail in uow.mails:
+            self._mailer.send(mail)
         if uow.tasks_queued:
             self._announcer.announce(uow.tasks_queued)
         if uow.events_logged:

@@ -17,6 +17,7 @@ from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
 from app.graphql.guard import QueryLimits
 from app.graphql.loaders import Loaders
+from app.integrations.delivery import MailDelivery
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.tokens import TokenSigner
@@ -37,6 +38,7 @@ class Resources:
     authenticator: Authenticator
     signer: TokenSigner
     vault: Vault
+    mailer: MailDelivery
     intake: Intake
     hub: Hub
     feed: TaskFeed
