@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     mail_from: str | None = None
     bizq_public_url: str | None = None
+    bizq_require_verified_email: bool = False
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None

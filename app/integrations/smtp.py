@@ -63,6 +63,8 @@ class SmtpMailer:
     def __init__(self, server: SmtpServer, sender: str) -> None:
         self._server = server
         self._sender = sender
+        # Trusts what the system trusts, and checks the name.
+        self._tls = ssl.create_default_context() if server.tls or server.starttls else None
 
     async def send(self, mail: Mail) -> None:
         server = self._server
@@ -74,8 +76,7 @@ class SmtpMailer:
             timeout=ANSWER_SECONDS,
             use_tls=server.tls,
             start_tls=server.starttls,
-            # Trusts what the system trusts, and checks the name.
-            tls_context=ssl.create_default_context() if server.tls or server.starttls else None,
+            tls_context=self._tls,
         )
         try:
             async with asyncio.timeout(SEND_SECONDS):

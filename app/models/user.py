@@ -15,4 +15,5 @@ class User(SQLModel, table=True):
     email: str = columns.unique_varchar(255)
     name: str = columns.varchar(200)
     password_hash: str | None = columns.optional_varchar(255)
+    email_verified_at: datetime | None = columns.optional_timestamp()
     created_at: datetime = columns.timestamp()

@@ -5,12 +5,13 @@ from typing import Annotated
 import strawberry
 
 from app.graphql.account.api_keys import ApiKeyMutations
+from app.graphql.account.mails import MailMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
 from app.graphql.account.types import AuthPayload, SimplePayload
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors, user_error
 from app.principal import client_address
-from app.services.account import change_password, sessions, sign_in, sign_up
+from app.services.account import change_password, sessions, sign_in, sign_up, verification
 from app.services.account.lockout import SignInLocked
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
@@ -39,16 +40,20 @@ class ChangePasswordInput:
 
 
 @strawberry.type
-class AccountMutations(ApiKeyMutations):
+class AccountMutations(ApiKeyMutations, MailMutations):
     @strawberry.mutation(
-        description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
+        description="Create an account with a workspace of its own, and mail a link that verifies its address. Where "
+        "the installation signs in verified addresses only, there is no token before that.",
+        extensions=[PayloadErrors("input")],
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> AuthPayload:
         resources = info.context.resources
         wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
-        account = await sign_up.sign_up(resources.unit_of_work, wanted)
+        account = await sign_up.sign_up(resources.unit_of_work, wanted, public_url=resources.settings.public_url)
+        if resources.settings.bizq_require_verified_email:
+            return AuthPayload()
         session = await sessions.open_session(
             resources.engine,
             account.user_id,
@@ -70,6 +75,10 @@ class AccountMutations(ApiKeyMutations):
             verified = await sign_in.sign_in(resources.engine, input.email, input.password, client_address.get())
         except SignInLocked as locked:
             return AuthPayload(retry_at=locked.retry_at, errors=[user_error(locked, ("input",))])
+        if resources.settings.bizq_require_verified_email:
+            await verification.require_verified(
+                resources.engine, resources.mailer, resources.settings.public_url, verified.user_id
+            )
         session = await sessions.open_session(
             resources.engine,
             verified.user_id,

@@ -9,7 +9,7 @@ and one that did not get the answer signs in again.
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -20,6 +20,7 @@ from app import clock, ids
 from app.errors import InvalidCredentials
 from app.models import RefreshToken, Session, User
 from app.services.account.lockout import QUIET
+from app.services.account.mail_tokens import PERIOD
 from app.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ _REFRESH = text("SELECT outcome, member, session FROM auth_refresh_session(:old,
 _END = text("SELECT auth_end_session(:token)")
 _EXPIRE = text("SELECT expire_sessions(:most)")
 _EXPIRE_FAILURES = text("SELECT expire_sign_in_failures(:quiet, :most)").bindparams(bindparam("quiet", QUIET))
+
+_EXPIRE_MAIL_TOKENS = text("SELECT expire_mail_tokens(:period, :most)").bindparams(bindparam("period", PERIOD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,18 @@ async def end_others(uow: UnitOfWork) -> None:
     await uow.session.execute(update(_SESSION).where(mine).values(revoked_at=uow.now))
 
 
+async def end_all(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:
+    """Every session of a user, in whose name the connection works."""
+    theirs = (_SESSION.c.user_id == user_id) & _SESSION.c.revoked_at.is_(None)
+    await connection.execute(update(_SESSION).where(theirs).values(revoked_at=now))
+
+
 async def clear_out(engine: AsyncEngine) -> None:
-    """Delete sessions that have run out, and failures to sign in that do not count any more, 1,000 at a time."""
+    """Delete sessions that have run out, and failures to sign in and mailed tokens that do not count any more, 1,000
+    at a time."""
     await _all(engine, _EXPIRE)
     await _all(engine, _EXPIRE_FAILURES)
+    await _all(engine, _EXPIRE_MAIL_TOKENS)
 
 
 async def _all(engine: AsyncEngine, statement: TextClause) -> None:

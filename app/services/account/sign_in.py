@@ -44,6 +44,13 @@ async def sign_in(engine: AsyncEngine, email: str, password: str, client: str | 
     return Verified(user.user_id, user.password_hash, attempt.origin)
 
 
+async def user_with_password(engine: AsyncEngine, email: str) -> UUID | None:
+    """Who signs in with this address (`normalized_email`) and a password, locked out or not."""
+    async with engine.connect() as connection:
+        user = (await connection.execute(_SIGN_IN, {"login": email, **Attempt.of(email, None).values})).one()
+    return user.user_id if user.password_hash is not None else None
+
+
 def origin_of(email: str, client: str | None) -> bytes:
     """What a session that is opened without a password remembers: who signed in, and from where."""
     return Attempt.of(_login(email) or email, client).origin

@@ -15,6 +15,7 @@ from app.models import ApiKey, Membership, User, Workspace
 from app.principal import Principal, Role
 from app.services.account import passwords
 from app.services.account.api_keys import NewKey
+from app.services.account.verification import send_verification
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 MAX_NAME_LENGTH = 200
@@ -41,8 +42,11 @@ class NewAccount:
         return Principal(workspace_id=self.workspace_id, role=Role.OWNER, user_id=self.user_id)
 
 
-async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount:
-    """Raises InvalidInput naming the field, or Conflict for an address that is taken."""
+async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp, *, public_url: str | None = None) -> NewAccount:
+    """Mails a link to `public_url` that verifies the address; None where nobody reads it.
+
+    Raises InvalidInput naming the field, or Conflict for an address that is taken.
+    """
     email = normalized_email(wanted.email)
     passwords.check_length(wanted.password)
     name = _checked_name("name", wanted.name)
@@ -69,6 +73,8 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount
         await uow.session.execute(
             insert(Membership).values(workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER)
         )
+        if public_url is not None:
+            await send_verification(uow, account.user_id, email, public_url)
     return account
 
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from app.db.engine import sqlalchemy_url
 from app.main import build_app
 from app.settings import Settings
 from tests.integration.api.documents import CREATE_TASKS, LATER
@@ -39,6 +42,14 @@ def own_api(service_settings: Settings) -> OwnApi:
             yield url
 
     return start
+
+
+@pytest.fixture
+async def owner_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The database as the owner of its tables."""
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url), poolclass=NullPool)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture

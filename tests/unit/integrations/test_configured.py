@@ -26,7 +26,7 @@ def test_a_server_needs_a_sender_and_an_address_for_links(missing: str) -> None:
 
 @pytest.mark.parametrize("url", ["smtp://ann:secret@mail", "smtps://mail?starttls", "smtps://ann:sec/ret@mail"])
 def test_wrong_server_is_named_and_its_password_is_not_shown(url: str) -> None:
-    with pytest.raises(SettingsError, match="^SMTP_URL: ") as refused:
+    with pytest.raises(SettingsError, match=r"^SMTP_URL: ") as refused:
         configured_mailer(Settings(smtp_url=SecretStr(url), **MAIL))
 
     assert "sec" not in refused.value.message
@@ -45,7 +45,7 @@ def test_wrong_server_is_named_and_its_password_is_not_shown(url: str) -> None:
     ],
 )
 def test_wrong_value_is_refused_when_settings_are_read(name: str, value: str) -> None:
-    with pytest.raises(ValidationError, match="is (not )?an address"):
+    with pytest.raises(ValidationError, match=r"is (not )?an address"):
         Settings(**{name: value})
 
 
