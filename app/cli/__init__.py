@@ -29,7 +29,7 @@ COMMANDS = {
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace"}
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "keys"}
 
 
 def main() -> None:

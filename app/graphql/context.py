@@ -69,7 +69,7 @@ class Context:
         self._principal = principal
         if principal is not None:
             self._reader = Reader(self.resources.engine, principal, keep=not self._live)
-            self._loaders = Loaders(self._reader, cache=not self._live)
+            self._loaders = Loaders(self._reader, self.resources.vault, cache=not self._live)
 
     @property
     def caller(self) -> Principal | None:

@@ -41,7 +41,10 @@ class MailMutations:
         token: MailedToken,
         new_password: Annotated[str, strawberry.argument(description="The next password: 8 to 200 characters.")],
     ) -> SimplePayload:
-        await reset_password.reset_password(info.context.resources.engine, token, new_password, client_address.get())
+        resources = info.context.resources
+        await reset_password.reset_password(
+            resources.engine, resources.vault, token, new_password, client_address.get()
+        )
         return SimplePayload()
 
     @strawberry.mutation(
@@ -59,6 +62,7 @@ class MailMutations:
         extensions=[PayloadErrors()],
     )
     async def resend_verification(self, info: Info) -> SimplePayload:
+        resources = info.context.resources
         async with info.context.unit_of_work() as uow:
-            await verification.resend_verification(uow, info.context.resources.settings.public_url)
+            await verification.resend_verification(uow, resources.vault, resources.settings.public_url)
         return SimplePayload()

@@ -51,14 +51,16 @@ class AccountMutations(ApiKeyMutations, MailMutations):
     ) -> AuthPayload:
         resources = info.context.resources
         wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
-        account = await sign_up.sign_up(resources.unit_of_work, wanted, public_url=resources.settings.public_url)
+        account = await sign_up.sign_up(
+            resources.unit_of_work, resources.vault, wanted, public_url=resources.settings.public_url
+        )
         if resources.settings.bizq_require_verified_email:
             return AuthPayload()
         session = await sessions.open_session(
             resources.engine,
             account.user_id,
             lifetime_of(resources.settings),
-            origin=sign_in.origin_of(input.email, client_address.get()),
+            origin=sign_in.origin_of(resources.vault, input.email, client_address.get()),
         )
         return await signed_in(info.context, session)
 
@@ -72,12 +74,14 @@ class AccountMutations(ApiKeyMutations, MailMutations):
     ) -> AuthPayload:
         resources = info.context.resources
         try:
-            verified = await sign_in.sign_in(resources.engine, input.email, input.password, client_address.get())
+            verified = await sign_in.sign_in(
+                resources.engine, resources.vault, input.email, input.password, client_address.get()
+            )
         except SignInLocked as locked:
             return AuthPayload(retry_at=locked.retry_at, errors=[user_error(locked, ("input",))])
         if resources.settings.bizq_require_verified_email:
             await verification.require_verified(
-                resources.engine, resources.mailer, resources.settings.public_url, verified.user_id
+                resources.engine, resources.vault, resources.mailer, resources.settings.public_url, verified.user_id
             )
         session = await sessions.open_session(
             resources.engine,
@@ -120,6 +124,7 @@ class AccountMutations(ApiKeyMutations, MailMutations):
         await change_password.change_password(
             resources.engine,
             resources.unit_of_work,
+            resources.vault,
             principal,
             current=input.current_password,
             new=input.new_password,

@@ -8,7 +8,7 @@ from app.graphql.account.user import User
 from app.graphql.context import Context
 from app.graphql.workspace.types import Workspace
 from app.principal import Principal, Role
-from app.services.account import queries
+from app.services.account import people, queries
 from app.services.account.sessions import Lifetime, OpenSession
 from app.settings import Settings
 
@@ -31,8 +31,8 @@ async def signed_in(context: Context, session: OpenSession) -> AuthPayload:
         rows = await Reader(resources.engine, member, keep=False).rows(
             queries.users_by_ids({session.user_id, first["owner_id"]})
         )
-        people = {row["id"]: User.from_row(row) for row in rows}
-        payload.user = people[session.user_id]
+        users = {row["id"]: User.from_row(people.opened(resources.vault, row)) for row in rows}
+        payload.user = users[session.user_id]
         if len(workspaces) == 1:
-            payload.workspace = Workspace.from_row(first, owner=people[first["owner_id"]])
+            payload.workspace = Workspace.from_row(first, owner=users[first["owner_id"]])
     return payload

@@ -1,11 +1,11 @@
 """A person, as their colleagues see them."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
 from app.graphql.context import Info
@@ -20,7 +20,8 @@ class User(Node):
     email: str | None = strawberry.field(description="E-mail address; visible to colleagues.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Of a row that is opened."""
         return cls(
             id=strawberry.ID(ids.encode(ids.USER, row["id"])),
             key=row["id"],

@@ -4,10 +4,11 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.reader import Reader
+from app.db.vault import Vault
 from app.errors import Forbidden, InvalidCredentials
 from app.models import User
 from app.principal import Principal
-from app.services.account import passwords, sessions
+from app.services.account import passwords, people, sessions
 from app.services.account.lockout import SignInLocked
 from app.services.account.sign_in import sign_in
 from app.unit_of_work import UnitOfWorkFactory
@@ -18,6 +19,7 @@ _USER = User.__table__  # type: ignore[attr-defined]
 async def change_password(
     engine: AsyncEngine,
     unit_of_work: UnitOfWorkFactory,
+    vault: Vault,
     principal: Principal,
     *,
     current: str,
@@ -31,11 +33,11 @@ async def change_password(
     if principal.user_id is None:
         raise Forbidden("An API key has no password; sign in as a person.")
     passwords.check_length(new, "newPassword")
-    mine = select(_USER.c.email).where(_USER.c.id == principal.user_id)
+    mine = select(_USER.c.id, _USER.c.email).where(_USER.c.id == principal.user_id)
     row = await Reader(engine, principal, keep=False).row(mine)
-    email = row["email"] if row is not None else ""
+    email = people.email_of(vault, row) if row is not None else ""
     try:
-        verified = await sign_in(engine, email, current, client)
+        verified = await sign_in(engine, vault, email, current, client)
     except InvalidCredentials:
         raise _wrong() from None
     except SignInLocked as locked:

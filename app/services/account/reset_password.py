@@ -10,7 +10,7 @@ from app.db.vault import Vault
 from app.integrations.delivery import MailDelivery
 from app.integrations.mail import Mail
 from app.models import User
-from app.services.account import lockout, mail_tokens, passwords, sessions, verification
+from app.services.account import lockout, mail_tokens, passwords, people, sessions, verification
 from app.services.account.lockout import Attempt
 from app.services.account.mail_tokens import Purpose
 from app.services.account.sign_in import user_with_password
@@ -30,14 +30,14 @@ async def request_password_reset(
     Who signs in through another identity provider has no password, and does not get one past that provider.
     """
     email = normalized_email(email)
-    user_id = await user_with_password(engine, email)
+    user_id = await user_with_password(engine, vault, email)
     async with engine.begin() as connection:
         issued = await mail_tokens.issue(connection, Purpose.RESET_PASSWORD, user_id, key=vault.index(_PLACE, email))
     if user_id is not None and issued.within_limit:
         mailer.send(_mail(email, mail_tokens.link(public_url, Purpose.RESET_PASSWORD, issued.token)))
 
 
-async def reset_password(engine: AsyncEngine, token: str, new: str, client: str | None) -> None:
+async def reset_password(engine: AsyncEngine, vault: Vault, token: str, new: str, client: str | None) -> None:
     """Ends all sessions of the user and the locks that failures to sign in brought. It signs nobody in, and leaves a
     second factor as it is: who has the mailbox alone does not get in. The address counts as verified.
 
@@ -54,8 +54,9 @@ async def reset_password(engine: AsyncEngine, token: str, new: str, client: str 
         await _set_password(connection, user_id, password_hash)
         await verification.mark_verified(connection, user_id)
         await sessions.end_all(connection, user_id, clock.now())
-        email = (await connection.execute(select(_USER.c.email).where(_USER.c.id == user_id))).scalar_one()
-        await lockout.unlock(connection, Attempt.of(email, client))
+        me = select(_USER.c.id, _USER.c.email).where(_USER.c.id == user_id)
+        email = people.email_of(vault, (await connection.execute(me)).mappings().one())
+        await lockout.unlock(connection, Attempt.of(vault, email, client))
 
 
 async def _set_password(connection: AsyncConnection, user_id: UUID, password_hash: str) -> None:

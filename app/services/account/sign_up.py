@@ -7,13 +7,13 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import insert
-from sqlalchemy.dialects import postgresql as pg
 
 from app import ids
+from app.db.vault import Vault
 from app.errors import Conflict, InvalidInput
-from app.models import ApiKey, Membership, User, Workspace
+from app.models import ApiKey, Membership, Workspace
 from app.principal import Principal, Role
-from app.services.account import passwords
+from app.services.account import passwords, people
 from app.services.account.api_keys import NewKey
 from app.services.account.verification import send_verification
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -21,7 +21,8 @@ from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 MAX_NAME_LENGTH = 200
 FIRST_PLAN = "FREE"
 _SLUG_LENGTH = 60
-_OWN_WORKSPACE = "'s workspace"
+# Not after its owner: workspaces are not sealed.
+FIRST_WORKSPACE = "My workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class NewAccount:
         return Principal(workspace_id=self.workspace_id, role=Role.OWNER, user_id=self.user_id)
 
 
-async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp, *, public_url: str | None = None) -> NewAccount:
+async def sign_up(
+    unit_of_work: UnitOfWorkFactory, vault: Vault, wanted: SignUp, *, public_url: str | None = None
+) -> NewAccount:
     """Mails a link to `public_url` that verifies the address; None where nobody reads it.
 
     Raises InvalidInput naming the field, or Conflict for an address that is taken.
@@ -50,16 +53,12 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp, *, public_url
     email = normalized_email(wanted.email)
     passwords.check_length(wanted.password)
     name = _checked_name("name", wanted.name)
-    suggested = name[: MAX_NAME_LENGTH - len(_OWN_WORKSPACE)] + _OWN_WORKSPACE
-    workspace_name = _checked_name("workspaceName", wanted.workspace_name or suggested)
+    workspace_name = _checked_name("workspaceName", wanted.workspace_name or FIRST_WORKSPACE)
     password_hash = await passwords.hash_password(wanted.password)
     account = NewAccount(ids.new_id(), ids.new_id())
     async with unit_of_work(account.principal) as uow:
-        user = {"id": account.user_id, "email": email, "name": name, "password_hash": password_hash}
-        inserted = await uow.session.execute(
-            pg.insert(User).values(user).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)  # type: ignore[call-overload]
-        )
-        if inserted.first() is None:
+        person = {"email": email, "name": name, "password_hash": password_hash}
+        if not await people.add_user(uow.session, vault, account.user_id, **person):
             raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
         await uow.session.execute(
             insert(Workspace).values(

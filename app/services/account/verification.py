@@ -6,11 +6,12 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from app.db.vault import Vault
 from app.errors import Forbidden, InvalidState, LimitExceeded
 from app.integrations.delivery import MailDelivery
 from app.integrations.mail import Mail
 from app.models import User
-from app.services.account import mail_tokens
+from app.services.account import mail_tokens, people
 from app.services.account.mail_tokens import Purpose
 from app.unit_of_work import UnitOfWork
 
@@ -39,29 +40,31 @@ async def mark_verified(connection: AsyncConnection, user_id: UUID) -> None:
     await connection.execute(update(_USER).where(_USER.c.id == user_id).values(email_verified_at=first))
 
 
-async def require_verified(engine: AsyncEngine, mailer: MailDelivery, public_url: str, user_id: UUID) -> None:
+async def require_verified(
+    engine: AsyncEngine, vault: Vault, mailer: MailDelivery, public_url: str, user_id: UUID
+) -> None:
     """For who has shown their password: where the address is not verified, mails another link to it, as long as the
     limit allows, and raises EmailNotVerified."""
     async with engine.begin() as connection:
         await connection.execute(_ENTER_USER, {"user": str(user_id)})
-        row = (await connection.execute(_address_of(user_id))).one()
-        if row.email_verified_at is not None:
+        row = (await connection.execute(_address_of(user_id))).mappings().one()
+        if row["email_verified_at"] is not None:
             return
-        mail = await _mail_to(connection, user_id, row.email, public_url)
+        mail = await _mail_to(connection, user_id, people.email_of(vault, row), public_url)
     if mail is not None:
         mailer.send(mail)
     raise EmailNotVerified
 
 
-async def resend_verification(uow: UnitOfWork, public_url: str) -> None:
+async def resend_verification(uow: UnitOfWork, vault: Vault, public_url: str) -> None:
     """Another link to the caller's address. Raises Forbidden for an API key, InvalidState where it is verified."""
     user_id = uow.principal.user_id
     if user_id is None:
         raise Forbidden("An API key has no e-mail address; sign in as a person.")
-    row = (await uow.session.execute(_address_of(user_id))).one()
-    if row.email_verified_at is not None:
+    row = (await uow.session.execute(_address_of(user_id))).mappings().one()
+    if row["email_verified_at"] is not None:
         raise InvalidState("Your e-mail address is verified already.")
-    if not await send_verification(uow, user_id, row.email, public_url):
+    if not await send_verification(uow, user_id, people.email_of(vault, row), public_url):
         limit = mail_tokens.MOST_IN_PERIOD
         raise LimitExceeded(
             f"{limit} mails an hour are sent to one address; look into its spam folder.", limit=limit, actual=limit + 1
@@ -77,7 +80,7 @@ async def send_verification(uow: UnitOfWork, user_id: UUID, email: str, public_u
 
 
 def _address_of(user_id: UUID) -> Select[Any]:
-    return select(_USER.c.email, _USER.c.email_verified_at).where(_USER.c.id == user_id)
+    return select(_USER.c.id, _USER.c.email, _USER.c.email_verified_at).where(_USER.c.id == user_id)
 
 
 async def _mail_to(session: AsyncSession | AsyncConnection, user_id: UUID, email: str, public_url: str) -> Mail | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from app.db.engine import sqlalchemy_url
 from app.main import build_app
@@ -17,6 +17,7 @@ from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import Gql
 
 MakeTasks = Callable[..., Awaitable[list[str]]]
+Sql = Callable[..., Awaitable[Any]]
 OwnApi = Callable[..., AbstractAsyncContextManager[str]]
 
 
@@ -45,14 +46,6 @@ def own_api(service_settings: Settings) -> OwnApi:
 
 
 @pytest.fixture
-async def owner_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """The database as the owner of its tables."""
-    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url), poolclass=NullPool)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
 async def foreign_task(make_tenant: Callable[[], Awaitable[Tenant]], gql_as: Callable[[Tenant], Gql]) -> str:
     """The id of a task in another workspace."""
     stranger = gql_as(await make_tenant())
@@ -70,3 +63,22 @@ def post(http: httpx.AsyncClient, api: str, tenant: Tenant) -> Callable[..., Awa
         return await http.request(method, f"{api}/graphql", content=content, headers=headers | more)
 
     return send
+
+
+@pytest.fixture
+async def owner_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def sql(owner_engine: AsyncEngine) -> Sql:
+    """As the tables' owner; gives the first row's values, if it gives rows."""
+
+    async def run(statement: str, **values: object) -> Any:
+        async with owner_engine.begin() as connection:
+            result = await connection.execute(text(statement), values)
+            return result.first() if result.returns_rows else None
+
+    return run
