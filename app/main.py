@@ -33,6 +33,7 @@ from app.integrations.delivery import MailDelivery
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
 from app.services.routing.configured import configured_models
 from app.services.task.create import Intake
@@ -47,6 +48,7 @@ def build_app(settings: Settings) -> Starlette:
     hub = Hub(settings.redis)
     announcer = Announcer(create_broker(settings.redis))
     mailer = MailDelivery(configured_mailer(settings))
+    failed_sign_ins = FailedSignIns(engine)
     redis = redis_client(settings.redis)
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
     vault = Vault(settings.encryption_keys)
@@ -62,6 +64,7 @@ def build_app(settings: Settings) -> Starlette:
         signer=signer,
         vault=vault,
         mailer=mailer,
+        failed_sign_ins=failed_sign_ins,
         intake=Intake(configured_models(settings), settings.bizq_max_input_bytes),
         hub=hub,
         feed=feed,
@@ -76,6 +79,7 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(engine.dispose)
             await check_role(engine)
             stack.push_async_callback(authenticator.close)
+            stack.push_async_callback(failed_sign_ins.close)
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
             stack.push_async_callback(mailer.close)

@@ -30,11 +30,12 @@ class Permission(StrEnum):
     TEMPLATE_WRITE = "template:write"
     WORKSPACE_READ = "workspace:read"
     API_KEY_MANAGE = "api_key:manage"
+    AUDIT_READ = "audit:read"
 
 
 _READ = frozenset({Permission.TASK_READ, Permission.WORKER_READ, Permission.TEMPLATE_READ, Permission.WORKSPACE_READ})
 _WORK = _READ | {Permission.TASK_CREATE, Permission.TASK_CANCEL, Permission.TASK_RETRY}
-_MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE, Permission.API_KEY_MANAGE}
+_MANAGE = _WORK | {Permission.WORKER_WRITE, Permission.TEMPLATE_WRITE, Permission.API_KEY_MANAGE, Permission.AUDIT_READ}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: _MANAGE,

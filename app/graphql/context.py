@@ -20,6 +20,7 @@ from app.graphql.loaders import Loaders
 from app.integrations.delivery import MailDelivery
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
 from app.services.task.create import Intake
 from app.services.task.log import TaskFeed
@@ -39,6 +40,7 @@ class Resources:
     signer: TokenSigner
     vault: Vault
     mailer: MailDelivery
+    failed_sign_ins: FailedSignIns
     intake: Intake
     hub: Hub
     feed: TaskFeed

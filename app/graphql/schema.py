@@ -8,6 +8,7 @@ from strawberry.types.execution import ExecutionContext
 
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
+from app.graphql.audit.queries import AuditQueries
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
@@ -32,7 +33,7 @@ class Schema(strawberry.Schema):
 
 
 Query = merge_types(
-    "Query", (NodeQueries, AccountQueries, TaskQueries, WorkerQueries, TemplateQueries, ServerInfoQueries)
+    "Query", (NodeQueries, AccountQueries, TaskQueries, WorkerQueries, TemplateQueries, AuditQueries, ServerInfoQueries)
 )
 Mutation = merge_types("Mutation", (AccountMutations, TaskMutations, WorkerMutations, TemplateMutations))
 Subscription = merge_types("Subscription", (TaskSubscriptions,))

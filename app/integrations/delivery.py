@@ -32,7 +32,7 @@ class MailDelivery:
     def send(self, mail: Mail) -> None:
         """Returns at once and never raises: a failure is in the log, without address or content."""
         if len(self._sending) >= MOST_WAITING:
-            log.error("mail not sent: too many are waiting", waiting=len(self._sending), subject=mail.subject)
+            log.error("mail not sent: too many are waiting", waiting=len(self._sending))
             return
         task = asyncio.create_task(self._deliver(mail), name="send a mail")
         self._sending.add(task)
@@ -60,15 +60,15 @@ class MailDelivery:
                     return
                 except MailUnavailable as error:
                     if pause is None:
-                        log.error("mail not sent", subject=mail.subject, reason=str(error))
+                        log.error("mail not sent", reason=str(error))
                         return
-                    log.warning("mail not sent yet", subject=mail.subject, reason=str(error), next_try_seconds=pause)
+                    log.warning("mail not sent yet", reason=str(error), next_try_seconds=pause)
                 await self._wait(pause)
         except MailRefused as error:
-            log.error("mail not sent", subject=mail.subject, reason=str(error))
+            log.error("mail not sent", reason=str(error))
         except Exception as error:
             # The boundary of the task. Without the traceback, whose frames hold the mail.
-            log.error("mail not sent: sending broke", subject=mail.subject, reason=type(error).__name__)
+            log.error("mail not sent: sending broke", reason=type(error).__name__)
 
     async def _wait(self, seconds: float) -> None:
         """Cut short when the process stops."""

@@ -1,6 +1,8 @@
 """The tables, one file each. Importing this package registers all of them with SQLModel's metadata."""
 
 from app.models.api_key import ApiKey
+from app.models.audit_chain import AuditChain
+from app.models.audit_entry import AuditEntry
 from app.models.idempotency_key import IdempotencyKey
 from app.models.mail_token import MailToken
 from app.models.membership import Membership
@@ -18,6 +20,8 @@ from app.models.workspace import Workspace
 
 __all__ = [
     "ApiKey",
+    "AuditChain",
+    "AuditEntry",
     "IdempotencyKey",
     "MailToken",
     "Membership",

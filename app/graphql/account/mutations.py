@@ -75,7 +75,12 @@ class AccountMutations(ApiKeyMutations, MailMutations):
         resources = info.context.resources
         try:
             verified = await sign_in.sign_in(
-                resources.engine, resources.vault, input.email, input.password, client_address.get()
+                resources.engine,
+                resources.vault,
+                resources.failed_sign_ins,
+                input.email,
+                input.password,
+                client_address.get(),
             )
         except SignInLocked as locked:
             return AuthPayload(retry_at=locked.retry_at, errors=[user_error(locked, ("input",))])
@@ -125,6 +130,7 @@ class AccountMutations(ApiKeyMutations, MailMutations):
             resources.engine,
             resources.unit_of_work,
             resources.vault,
+            resources.failed_sign_ins,
             principal,
             current=input.current_password,
             new=input.new_password,

@@ -9,6 +9,7 @@ from app.errors import Forbidden, InvalidCredentials
 from app.models import User
 from app.principal import Principal
 from app.services.account import passwords, people, sessions
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.lockout import SignInLocked
 from app.services.account.sign_in import sign_in
 from app.unit_of_work import UnitOfWorkFactory
@@ -20,6 +21,7 @@ async def change_password(
     engine: AsyncEngine,
     unit_of_work: UnitOfWorkFactory,
     vault: Vault,
+    failed: FailedSignIns,
     principal: Principal,
     *,
     current: str,
@@ -37,7 +39,7 @@ async def change_password(
     row = await Reader(engine, principal, keep=False).row(mine)
     email = people.email_of(vault, row) if row is not None else ""
     try:
-        verified = await sign_in(engine, vault, email, current, client)
+        verified = await sign_in(engine, vault, failed, email, current, client)
     except InvalidCredentials:
         raise _wrong() from None
     except SignInLocked as locked:
@@ -49,6 +51,7 @@ async def change_password(
         if (await uow.session.execute(changed)).first() is None:
             raise _wrong()
         await sessions.end_others(uow)
+        uow.audit_account("password.change")
 
 
 def _wrong() -> InvalidCredentials:

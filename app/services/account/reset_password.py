@@ -6,6 +6,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock
+from app.db.audit import append_for_user
 from app.db.vault import Vault
 from app.integrations.delivery import MailDelivery
 from app.integrations.mail import Mail
@@ -57,6 +58,7 @@ async def reset_password(engine: AsyncEngine, vault: Vault, token: str, new: str
         me = select(_USER.c.id, _USER.c.email).where(_USER.c.id == user_id)
         email = people.email_of(vault, (await connection.execute(me)).mappings().one())
         await lockout.unlock(connection, Attempt.of(vault, email, client))
+        await append_for_user(connection, user_id, clock.now(), "password.reset")
 
 
 async def _set_password(connection: AsyncConnection, user_id: UUID, password_hash: str) -> None:

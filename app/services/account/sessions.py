@@ -17,6 +17,7 @@ from sqlalchemy import TextClause, bindparam, insert, literal, select, text, upd
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock, ids
+from app.db.audit import append_for_user
 from app.errors import InvalidCredentials
 from app.models import RefreshToken, Session, User
 from app.services.account.lockout import QUIET
@@ -73,6 +74,7 @@ async def open_session(
         await connection.execute(insert(Session).values(id=opened.session_id, ends_at=ends_at, **values))
         token = {"token_hash": _hash_of(opened.refresh_token), "session_id": opened.session_id, "user_id": user_id}
         await connection.execute(insert(RefreshToken).values(**token))
+        await append_for_user(connection, user_id, now, "session.sign_in")
     return opened
 
 
@@ -82,6 +84,9 @@ async def refresh_session(engine: AsyncEngine, token: str, lifetime: Lifetime) -
     values = {"old": _hash_of(token), "fresh": _hash_of(fresh), "idle": lifetime.idle}
     async with engine.begin() as connection:
         found = (await connection.execute(_REFRESH, values)).one()
+        if found.outcome == "reused":
+            action = "session.refresh_token_reused"
+            await append_for_user(connection, found.member, clock.now(), action, by_them=False)
     if found.outcome == "rotated":
         return OpenSession(found.member, found.session, fresh)
     if found.outcome == "reused":
@@ -92,7 +97,9 @@ async def refresh_session(engine: AsyncEngine, token: str, lifetime: Lifetime) -
 async def end_session(engine: AsyncEngine, token: str) -> None:
     """Ends the session that any of its tokens, used or not, belongs to. Nothing happens where there is none."""
     async with engine.begin() as connection:
-        await connection.execute(_END, {"token": _hash_of(token)})
+        user_id = (await connection.execute(_END, {"token": _hash_of(token)})).scalar_one_or_none()
+        if user_id is not None:
+            await append_for_user(connection, user_id, clock.now(), "session.sign_out")
 
 
 async def end_others(uow: UnitOfWork) -> None:

@@ -72,6 +72,7 @@ async def sign_up(
         await uow.session.execute(
             insert(Membership).values(workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER)
         )
+        uow.audit("account.sign_up", ids.encode(ids.USER, account.user_id))
         if public_url is not None:
             await send_verification(uow, account.user_id, email, public_url)
     return account

@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from app import clock
+from app.db.audit import append_for_user
 from app.db.vault import Vault
 from app.errors import Forbidden, InvalidState, LimitExceeded
 from app.integrations.delivery import MailDelivery
@@ -32,6 +34,7 @@ async def verify_email(engine: AsyncEngine, token: str) -> None:
         user_id = await mail_tokens.use(connection, Purpose.VERIFY_EMAIL, token)
         await connection.execute(_ENTER_USER, {"user": str(user_id)})
         await mark_verified(connection, user_id)
+        await append_for_user(connection, user_id, clock.now(), "email.verify")
 
 
 async def mark_verified(connection: AsyncConnection, user_id: UUID) -> None:
