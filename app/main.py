@@ -28,9 +28,12 @@ from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
 from app.http.jwks import Jwks
+from app.integrations.configured import configured_mailer
+from app.integrations.delivery import MailDelivery
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
 from app.services.routing.configured import configured_models
 from app.services.task.create import Intake
@@ -44,6 +47,8 @@ def build_app(settings: Settings) -> Starlette:
     engine = create_engine(settings)
     hub = Hub(settings.redis)
     announcer = Announcer(create_broker(settings.redis))
+    mailer = MailDelivery(configured_mailer(settings))
+    failed_sign_ins = FailedSignIns(engine)
     redis = redis_client(settings.redis)
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
     vault = Vault(settings.encryption_keys)
@@ -54,10 +59,12 @@ def build_app(settings: Settings) -> Starlette:
         settings=settings,
         query_limits=limits_of(settings),
         engine=engine,
-        unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
+        unit_of_work=UnitOfWorkFactory(engine, hub, announcer, mailer),
         authenticator=authenticator,
         signer=signer,
         vault=vault,
+        mailer=mailer,
+        failed_sign_ins=failed_sign_ins,
         intake=Intake(configured_models(settings), settings.bizq_max_input_bytes),
         hub=hub,
         feed=feed,
@@ -72,8 +79,10 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(engine.dispose)
             await check_role(engine)
             stack.push_async_callback(authenticator.close)
+            stack.push_async_callback(failed_sign_ins.close)
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
+            stack.push_async_callback(mailer.close)
             await hub.start()
             stack.push_async_callback(hub.stop)
             stack.push_async_callback(feed.stop)

@@ -34,6 +34,7 @@ class Permission(StrEnum):
     MEMBER_READ = "member:read"
     MEMBER_MANAGE = "member:manage"
     API_KEY_MANAGE = "api_key:manage"
+    AUDIT_READ = "audit:read"
 
 
 _READ = frozenset(
@@ -52,6 +53,7 @@ _MANAGE = _WORK | {
     Permission.WORKSPACE_UPDATE,
     Permission.MEMBER_MANAGE,
     Permission.API_KEY_MANAGE,
+    Permission.AUDIT_READ,
 }
 
 # From the most to the least.

@@ -3,6 +3,7 @@
 import base64
 import difflib
 import os
+from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,8 @@ from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
 KEY_BYTES = 32
+# In the place of a mail server: mails go to standard error.
+CONSOLE = "console:"
 
 
 class SettingsError(AppError):
@@ -46,6 +49,11 @@ class Settings(BaseSettings):
     bizq_session_days: int = Field(90, ge=1, le=3650)
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     bizq_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = None
+    bizq_public_url: str | None = None
+    bizq_require_verified_email: bool = False
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
@@ -102,6 +110,28 @@ class Settings(BaseSettings):
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         return _address(value, ("redis", "rediss", "unix"), "redis://host:6379/0")
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() == CONSOLE:
+            return value
+        return _address(value, ("smtp", "smtps"), "smtps://user:password@host:465 or smtp://host:587?starttls")
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None and ("@" not in parseaddr(value)[1] or not value.isprintable()):
+            raise ValueError('is not an address such as no-reply@example.com or "BizQ <no-reply@example.com>"')
+        return value
+
+    @field_validator("bizq_public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        _address(SecretStr(value) if value is not None else None, ("http", "https"), "https://app.example.com")
+        if value is not None and not set(value).isdisjoint("?# "):
+            raise ValueError("is an address without ? and #: a path such as /reset-password is added to it")
+        return value
+
     @field_validator("openai_base_url", "anthropic_base_url", "local_base_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -154,6 +184,28 @@ class Settings(BaseSettings):
             "anthropic_base_url": self.anthropic_base_url,
             "local_base_url": self.local_base_url,
         }
+
+    @property
+    def mail_server(self) -> str | None:
+        """`console:`, the address of an SMTP server, or None: mails are not sent."""
+        return _plain(self.smtp_url)
+
+    @property
+    def mail_sender(self) -> str:
+        """Raises SettingsError where mails could not be sent, or their links would lead nowhere."""
+        for value, name in ((self.mail_from, "MAIL_FROM"), (self.bizq_public_url, "BIZQ_PUBLIC_URL")):
+            if value is None:
+                raise SettingsError(f"{name} is not set, but SMTP_URL is: mails need both.")
+        assert self.mail_from is not None
+        return self.mail_from
+
+    @property
+    def public_url(self) -> str:
+        """Of the frontend, which the links in mails lead to; without a slash at its end."""
+        if self.bizq_public_url is not None:
+            return self.bizq_public_url.rstrip("/")
+        host = "localhost" if self.bizq_host in ("0.0.0.0", "::") else self.bizq_host  # noqa: S104  compared only
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.bizq_port}"
 
     @property
     def redis(self) -> str:

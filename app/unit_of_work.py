@@ -1,15 +1,19 @@
 """One transaction of one caller, and what follows from its commit."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app import clock
+from app.db.audit import Entry, append, append_for_user
 from app.db.reader import enter_workspace
 from app.events.hub import Hub
+from app.integrations.delivery import MailDelivery
+from app.integrations.mail import Mail
 from app.principal import Person, Principal, in_workspace
 from app.queue.announcer import Announcer
 
@@ -28,6 +32,9 @@ class UnitOfWork:
         self.now: datetime = clock.now()
         self.events_logged = False
         self.tasks_queued = 0
+        self.mails: list[Mail] = []
+        self._audit: list[Entry] = []
+        self._account_audit: list[tuple[str, Mapping[str, Any] | None]] = []
 
     @property
     def principal(self) -> Principal:
@@ -47,12 +54,38 @@ class UnitOfWork:
         """Tell the workers that so many more tasks are due."""
         self.tasks_queued += count
 
+    def send_mail(self, mail: Mail) -> None:
+        """Nobody waits for it: neither this transaction nor the answer."""
+        self.mails.append(mail)
+
+    def audit(self, action: str, subject: str | None, data: Mapping[str, Any] | None = None) -> None:
+        """Add to this workspace's audit log, in this transaction: `audit("api_key.create", "key_…", {"name": …})`.
+
+        `subject` is the public id of what it is about. `data` holds no secret, e-mail address or name of a person.
+        """
+        self._audit.append(Entry.by(self.principal, self.now, action, subject, data))
+
+    def audit_account(self, action: str, data: Mapping[str, Any] | None = None) -> None:
+        """The same for what the caller does with their own account: to the log of each of their workspaces."""
+        self._account_audit.append((action, data))
+
+    async def write_audit(self) -> None:
+        """The end of the transaction: the log's lock is taken last, and held for the commit alone."""
+        if self._account_audit:
+            # First, as it locks the logs of several workspaces, this one among them, in one order everywhere.
+            for action, data in self._account_audit:
+                await append_for_user(self.session, self.person.user_id, self.now, action, data)
+            await enter_workspace(self.session, self.caller)
+        if self._audit:
+            await append(self.session, self.principal.workspace_id, self._audit)
+
 
 class UnitOfWorkFactory:
-    def __init__(self, engine: AsyncEngine, hub: Hub, announcer: Announcer) -> None:
+    def __init__(self, engine: AsyncEngine, hub: Hub, announcer: Announcer, mailer: MailDelivery) -> None:
         self._engine = engine
         self._hub = hub
         self._announcer = announcer
+        self._mailer = mailer
 
     @asynccontextmanager
     async def __call__(self, caller: Principal | Person) -> AsyncIterator[UnitOfWork]:
@@ -61,6 +94,9 @@ class UnitOfWorkFactory:
             async with session.begin():
                 await enter_workspace(session, caller)
                 yield uow
+                await uow.write_audit()
+        for mail in uow.mails:
+            self._mailer.send(mail)
         if uow.tasks_queued:
             self._announcer.announce(uow.tasks_queued)
         if uow.events_logged:

@@ -26,11 +26,12 @@ COMMANDS = {
     "workspace": "workspace:app",
     "user": "user:app",
     "keys": "keys:app",
+    "audit": "audit:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "keys", "user"}
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "keys", "user", "audit"}
 
 
 def main() -> None:

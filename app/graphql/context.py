@@ -17,8 +17,10 @@ from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
 from app.graphql.guard import QueryLimits
 from app.graphql.loaders import Loaders
+from app.integrations.delivery import MailDelivery
 from app.principal import Person, Principal, in_workspace
 from app.services.account.authenticate import Authenticator, Credentials
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
 from app.services.task.create import Intake
 from app.services.task.log import TaskFeed
@@ -37,6 +39,8 @@ class Resources:
     authenticator: Authenticator
     signer: TokenSigner
     vault: Vault
+    mailer: MailDelivery
+    failed_sign_ins: FailedSignIns
     intake: Intake
     hub: Hub
     feed: TaskFeed

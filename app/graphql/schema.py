@@ -9,6 +9,7 @@ from strawberry.types.execution import ExecutionContext
 from app.graphql import permissions
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
+from app.graphql.audit.queries import AuditQueries
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
@@ -43,6 +44,7 @@ Query = merge_types(
         TaskQueries,
         WorkerQueries,
         TemplateQueries,
+        AuditQueries,
         ServerInfoQueries,
     ),
 )

@@ -1,8 +1,11 @@
 """The tables, one file each. Importing this package registers all of them with SQLModel's metadata."""
 
 from app.models.api_key import ApiKey
+from app.models.audit_chain import AuditChain
+from app.models.audit_entry import AuditEntry
 from app.models.idempotency_key import IdempotencyKey
 from app.models.invitation import Invitation
+from app.models.mail_token import MailToken
 from app.models.membership import Membership
 from app.models.mfa_challenge import MfaChallenge
 from app.models.recovery_code import RecoveryCode
@@ -21,8 +24,11 @@ from app.models.workspace import Workspace
 
 __all__ = [
     "ApiKey",
+    "AuditChain",
+    "AuditEntry",
     "IdempotencyKey",
     "Invitation",
+    "MailToken",
     "Membership",
     "MfaChallenge",
     "RecoveryCode",

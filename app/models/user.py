@@ -19,4 +19,5 @@ class User(SQLModel, table=True):
     email_index: bytes = columns.blind_index()
     name: bytes = columns.sealed()
     password_hash: str | None = columns.optional_varchar(255)
+    email_verified_at: datetime | None = columns.optional_timestamp()
     created_at: datetime = columns.timestamp()

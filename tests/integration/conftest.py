@@ -23,6 +23,8 @@ from app.embedded.port import free_port
 from app.events.hub import Hub
 from app.fakes.app import create_app as create_fakes
 from app.fakes.faults import FaultQueue
+from app.integrations.console import NoMailer
+from app.integrations.delivery import MailDelivery
 from app.main import build_app
 from app.principal import Principal, Role
 from app.queue.announcer import Announcer
@@ -99,7 +101,7 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 async def unit_of_work(settings: Settings, engine: AsyncEngine) -> AsyncIterator[UnitOfWorkFactory]:
     hub, announcer = Hub(settings.redis), Announcer(create_broker(settings.redis))
     await hub.start()
-    yield UnitOfWorkFactory(engine, hub, announcer)
+    yield UnitOfWorkFactory(engine, hub, announcer, MailDelivery(NoMailer()))
     await announcer.close()
     await hub.stop()
 

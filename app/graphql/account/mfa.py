@@ -38,6 +38,7 @@ class MfaMutations:
                 resources.engine,
                 resources.unit_of_work,
                 resources.vault,
+                resources.failed_sign_ins,
                 person,
                 password=password,
                 client=client_address.get(),

@@ -6,6 +6,7 @@ import strawberry
 
 from app import ids
 from app.graphql.account.api_keys import ApiKeyMutations
+from app.graphql.account.mails import MailMutations
 from app.graphql.account.mfa import MfaMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
 from app.graphql.account.sign_in import SignInInput, enter
@@ -42,9 +43,11 @@ class ChangePasswordInput:
 
 
 @strawberry.type
-class AccountMutations(ApiKeyMutations, MfaMutations):
+class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations):
     @strawberry.mutation(
-        description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
+        description="Create an account with a workspace of its own, and mail a link that verifies its address. Where "
+        "the installation signs in verified addresses only, there is no token before that.",
+        extensions=[PayloadErrors("input")],
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
@@ -55,7 +58,11 @@ class AccountMutations(ApiKeyMutations, MfaMutations):
         if input.invitation_token is not None:
             newcomer = Person(ids.new_id())
             offer = await offer_of(resources.engine, input.invitation_token, newcomer, "invitationToken")
-        account = await sign_up.sign_up(resources.unit_of_work, resources.vault, wanted, offer)
+        account = await sign_up.sign_up(
+            resources.unit_of_work, resources.vault, wanted, offer, public_url=resources.settings.public_url
+        )
+        if resources.settings.bizq_require_verified_email:
+            return AuthPayload()
         session = await sessions.open_session(
             resources.engine,
             account.user_id,
@@ -115,6 +122,7 @@ class AccountMutations(ApiKeyMutations, MfaMutations):
             resources.engine,
             resources.unit_of_work,
             resources.vault,
+            resources.failed_sign_ins,
             person,
             current=input.current_password,
             new=input.new_password,

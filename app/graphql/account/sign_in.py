@@ -5,7 +5,7 @@ import strawberry
 from app.errors import InvalidInput
 from app.graphql.account.sessions import lifetime_of
 from app.graphql.context import Resources
-from app.services.account import mfa_challenge, sign_in
+from app.services.account import mfa_challenge, sign_in, verification
 from app.services.account.mfa_challenge import Challenge
 from app.services.account.sessions import OpenSession
 
@@ -26,7 +26,11 @@ async def enter(resources: Resources, given: SignInInput, client: str | None) ->
     _refuse_a_mix(given)
     if given.mfa_challenge is None and given.code is None:
         email, password = _both("email", given.email, "password", given.password)
-        verified = await sign_in.sign_in(resources.engine, resources.vault, email, password, client)
+        engine, vault = resources.engine, resources.vault
+        verified = await sign_in.sign_in(engine, vault, resources.failed_sign_ins, email, password, client)
+        if resources.settings.bizq_require_verified_email:
+            public_url = resources.settings.public_url
+            await verification.require_verified(engine, vault, resources.mailer, public_url, verified.user_id)
         return await mfa_challenge.open_or_challenge(resources.engine, verified, lifetime)
     challenge, code = _both("mfaChallenge", given.mfa_challenge, "code", given.code)
     return await mfa_challenge.complete(resources.engine, resources.vault, lifetime, challenge, code)

@@ -55,9 +55,9 @@ class WorkspaceMutations:
     async def invite_member(
         self, info: Info, input: Annotated[InviteMemberInput, strawberry.argument(description="Whom, and as what.")]
     ) -> InvitationPayload:
-        vault = info.context.resources.vault
+        vault, public_url = info.context.resources.vault, info.context.resources.settings.public_url
         async with info.context.unit_of_work() as uow:
-            sent = await invitations.invite(uow, vault, input.email, input.role)
+            sent = await invitations.invite(uow, vault, input.email, input.role, public_url)
         return InvitationPayload(invitation=Invitation.from_row(sent.row, vault), token=sent.token)
 
     @strawberry.mutation(description="Take an invitation back. For owners and admins.", extensions=[PayloadErrors()])

@@ -7,6 +7,7 @@ from app.db.vault import Vault
 from app.models import User
 from app.principal import Person
 from app.services.account import passwords, sessions
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.own_password import verify_own_password, wrong_password
 from app.services.account.step_up import require_step_up
 from app.unit_of_work import UnitOfWorkFactory
@@ -19,6 +20,7 @@ async def change_password(
     engine: AsyncEngine,
     unit_of_work: UnitOfWorkFactory,
     vault: Vault,
+    failed: FailedSignIns,
     person: Person,
     *,
     current: str,
@@ -34,7 +36,7 @@ async def change_password(
     # Before the password is looked at: without the second factor nobody is told whether it is right.
     async with unit_of_work(person) as uow:
         await require_step_up(uow)
-    verified = await verify_own_password(engine, vault, person, current, client, _FIELD)
+    verified = await verify_own_password(engine, vault, failed, person, current, client, _FIELD)
     password_hash = await passwords.hash_password(new)
     async with unit_of_work(person) as uow:
         unchanged = (_USER.c.id == person.user_id) & (_USER.c.password_hash == verified.password_hash)
@@ -42,3 +44,4 @@ async def change_password(
         if (await uow.session.execute(changed)).first() is None:
             raise wrong_password(_FIELD)
         await sessions.end_others(uow)
+        uow.audit_account("password.change")

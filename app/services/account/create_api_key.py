@@ -60,6 +60,9 @@ async def create_api_key(uow: UnitOfWork, draft: ApiKeyDraft) -> CreatedApiKey:
         expires_at=_expiry(draft.expires_at, uow.now, at_most),
     )
     row = (await uow.session.execute(statement.returning(*API_KEY_COLUMNS))).mappings().one()
+    expires_at = row["expires_at"].isoformat() if row["expires_at"] is not None else None
+    data = {"name": name, "role": row["role"], "scopes": row["scopes"], "expiresAt": expires_at}
+    uow.audit("api_key.create", ids.encode(ids.API_KEY, row["id"]), data)
     return CreatedApiKey(row, key.secret)
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock
 from app.db.vault import Vault
@@ -94,6 +94,11 @@ async def forget(engine: AsyncEngine, attempt: Attempt) -> None:
     """After a sign-in that worked: the count of this login from this address."""
     async with engine.begin() as connection:
         await connection.execute(_FORGET, {"keys": attempt.origins})
+
+
+async def unlock(connection: AsyncConnection, attempt: Attempt) -> None:
+    """After a new password was set by mail: the locks of this login, here and from wherever. Not the address's own."""
+    await connection.execute(_FORGET, {"keys": [*attempt.origins, *attempt.accounts]})
 
 
 def _network(client: str) -> str:

@@ -6,6 +6,7 @@ from sqlalchemy import literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock
+from app.db.audit import append_for_user
 from app.db.vault import Vault
 from app.errors import InvalidInput, InvalidState
 from app.models import Session, TotpFactor
@@ -27,6 +28,7 @@ async def take_second_factor_off(engine: AsyncEngine, vault: Vault, email: str) 
         await totp_factor.forget(connection, user_id)
         live = (_SESSION.c.user_id == user_id) & _SESSION.c.revoked_at.is_(None)
         await connection.execute(update(_SESSION).where(live).values(revoked_at=clock.now()))
+        await append_for_user(connection, user_id, clock.now(), "mfa.disable", {"by": "operator"}, by_them=False)
     return user_id
 
 

@@ -9,6 +9,7 @@ from app.errors import InvalidCredentials
 from app.models import User
 from app.principal import Person
 from app.services.account import people
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.lockout import SignInLocked
 from app.services.account.sign_in import Verified, sign_in
 
@@ -16,12 +17,18 @@ _USER = User.__table__  # type: ignore[attr-defined]
 
 
 async def verify_own_password(
-    engine: AsyncEngine, vault: Vault, person: Person, password: str, client: str | None, field: str
+    engine: AsyncEngine,
+    vault: Vault,
+    failed: FailedSignIns,
+    person: Person,
+    password: str,
+    client: str | None,
+    field: str,
 ) -> Verified:
     """A wrong one counts as a sign-in that failed. Raises InvalidCredentials or SignInLocked naming the field."""
     email = await email_of(engine, vault, person)
     try:
-        return await sign_in(engine, vault, email, password, client)
+        return await sign_in(engine, vault, failed, email, password, client)
     except InvalidCredentials:
         raise wrong_password(field) from None
     except SignInLocked as locked:

@@ -26,4 +26,6 @@ async def revoke_api_key(uow: UnitOfWork, public_id: str) -> RowMapping:
     row = (await uow.session.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotFound("API key", public_id)
+    if row["revoked_at"] == uow.now:
+        uow.audit("api_key.revoke", public_id, {"name": row["name"]})
     return row

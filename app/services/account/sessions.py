@@ -17,9 +17,11 @@ from sqlalchemy import TextClause, bindparam, insert, literal, select, text, upd
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock, ids
+from app.db.audit import append_for_user
 from app.errors import InvalidCredentials, MfaRequired
 from app.models import RefreshToken, Session, TotpFactor, User
 from app.services.account.lockout import QUIET
+from app.services.account.mail_tokens import PERIOD
 from app.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,8 @@ _END = text("SELECT auth_end_session(:token)")
 _EXPIRE = text("SELECT expire_sessions(:most)")
 _EXPIRE_CHALLENGES = text("SELECT expire_mfa_challenges(:most)")
 _EXPIRE_FAILURES = text("SELECT expire_sign_in_failures(:quiet, :most)").bindparams(bindparam("quiet", QUIET))
+
+_EXPIRE_MAIL_TOKENS = text("SELECT expire_mail_tokens(:period, :most)").bindparams(bindparam("period", PERIOD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ async def open_session(
         await connection.execute(insert(Session).values(id=opened.session_id, ends_at=ends_at, mfa_at=mfa_at, **values))
         token = {"token_hash": _hash_of(opened.refresh_token), "session_id": opened.session_id, "user_id": user_id}
         await connection.execute(insert(RefreshToken).values(**token))
+        await append_for_user(connection, user_id, now, "session.sign_in")
     return opened
 
 
@@ -92,6 +97,9 @@ async def refresh_session(engine: AsyncEngine, token: str, lifetime: Lifetime) -
     values = {"old": _hash_of(token), "fresh": _hash_of(fresh), "idle": lifetime.idle}
     async with engine.begin() as connection:
         found = (await connection.execute(_REFRESH, values)).one()
+        if found.outcome == "reused":
+            action = "session.refresh_token_reused"
+            await append_for_user(connection, found.member, clock.now(), action, by_them=False)
     if found.outcome == "rotated":
         return OpenSession(found.member, found.session, fresh)
     if found.outcome == "reused":
@@ -102,7 +110,9 @@ async def refresh_session(engine: AsyncEngine, token: str, lifetime: Lifetime) -
 async def end_session(engine: AsyncEngine, token: str) -> None:
     """Ends the session that any of its tokens, used or not, belongs to. Nothing happens where there is none."""
     async with engine.begin() as connection:
-        await connection.execute(_END, {"token": _hash_of(token)})
+        user_id = (await connection.execute(_END, {"token": _hash_of(token)})).scalar_one_or_none()
+        if user_id is not None:
+            await append_for_user(connection, user_id, clock.now(), "session.sign_out")
 
 
 async def show_second_factor(uow: UnitOfWork, at: datetime | None) -> None:
@@ -119,12 +129,19 @@ async def end_others(uow: UnitOfWork) -> None:
     await uow.session.execute(update(_SESSION).where(mine).values(revoked_at=uow.now))
 
 
+async def end_all(connection: AsyncConnection, user_id: UUID, now: datetime) -> None:
+    """Every session of a user, in whose name the connection works."""
+    theirs = (_SESSION.c.user_id == user_id) & _SESSION.c.revoked_at.is_(None)
+    await connection.execute(update(_SESSION).where(theirs).values(revoked_at=now))
+
+
 async def clear_out(engine: AsyncEngine) -> None:
-    """Delete sessions and challenges that have run out, and failures to sign in that do not count any more, 1,000 at a
-    time."""
+    """Delete sessions, challenges and mailed tokens that have run out, and failures to sign in that do not count any
+    more, 1,000 at a time."""
     await _all(engine, _EXPIRE)
     await _all(engine, _EXPIRE_CHALLENGES)
     await _all(engine, _EXPIRE_FAILURES)
+    await _all(engine, _EXPIRE_MAIL_TOKENS)
 
 
 async def _all(engine: AsyncEngine, statement: TextClause) -> None:

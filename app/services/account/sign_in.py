@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.vault import Vault
 from app.errors import InvalidCredentials, InvalidInput
 from app.services.account import lockout, passwords, people
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.lockout import Attempt, SignInLocked
 from app.services.account.people import normalized_email
 
@@ -26,7 +27,9 @@ class Verified:
     origin: bytes
 
 
-async def sign_in(engine: AsyncEngine, vault: Vault, email: str, password: str, client: str | None) -> Verified:
+async def sign_in(
+    engine: AsyncEngine, vault: Vault, failed: FailedSignIns, email: str, password: str, client: str | None
+) -> Verified:
     """`client` is the address that the request comes from.
 
     Raises InvalidCredentials, the same and after the same time for an unknown address, or SignInLocked.
@@ -43,9 +46,19 @@ async def sign_in(engine: AsyncEngine, vault: Vault, email: str, password: str, 
         matches = await passwords.verify(password, user.password_hash)
         if not matches or user.user_id is None:
             await lockout.record_failure(engine, attempt)
+            if user.user_id is not None:
+                failed.note(user.user_id, attempt)
             raise InvalidCredentials("E-mail address or password is wrong.", ("password",))
     await lockout.forget(engine, attempt)
     return Verified(user.user_id, user.password_hash, attempt.origin)
+
+
+async def user_with_password(engine: AsyncEngine, vault: Vault, email: str) -> UUID | None:
+    """Who signs in with this address (`normalized_email`) and a password, locked out or not."""
+    nobody: dict[str, list[bytes]] = {"origins": [], "addresses": [], "accounts": []}
+    async with engine.connect() as connection:
+        user = (await connection.execute(_SIGN_IN, {"logins": people.logins(vault, email), **nobody})).one()
+    return user.user_id if user.password_hash is not None else None
 
 
 def origin_of(vault: Vault, email: str, client: str | None) -> bytes:

@@ -13,6 +13,7 @@ from app.principal import Person, Principal, Role
 from app.services.account import passwords, people
 from app.services.account.api_keys import NewKey
 from app.services.account.people import normalized_email
+from app.services.account.verification import send_verification
 from app.services.workspace.create import checked_name, create_workspace, founder
 from app.services.workspace.invitations import Offer, accept
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -40,9 +41,17 @@ class NewAccount:
 
 
 async def sign_up(
-    unit_of_work: UnitOfWorkFactory, vault: Vault, wanted: SignUp, offer: Offer | None = None
+    unit_of_work: UnitOfWorkFactory,
+    vault: Vault,
+    wanted: SignUp,
+    offer: Offer | None = None,
+    *,
+    public_url: str | None = None,
 ) -> NewAccount:
-    """Raises InvalidInput naming the field, or Conflict for an address that is taken."""
+    """Mails a link to `public_url` that verifies the address; None where nobody reads it.
+
+    Raises InvalidInput naming the field, or Conflict for an address that is taken.
+    """
     email = normalized_email(wanted.email)
     passwords.check_length(wanted.password)
     name = checked_name(wanted.name)
@@ -60,6 +69,9 @@ async def sign_up(
             await accept(uow, vault, offer)
         else:
             await create_workspace(uow, workspace_name)
+        uow.audit("account.sign_up", ids.encode(ids.USER, account.user_id))
+        if public_url is not None:
+            await send_verification(uow, account.user_id, email, public_url)
     return account
 
 

@@ -13,6 +13,7 @@ from app.errors import InvalidState
 from app.models import MfaChallenge, TotpFactor, User
 from app.principal import Person
 from app.services.account import recovery_codes, second_factor, sessions, totp
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.own_password import email_of, verify_own_password
 from app.services.account.step_up import require_step_up
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -34,6 +35,7 @@ async def enrol_totp(
     engine: AsyncEngine,
     unit_of_work: UnitOfWorkFactory,
     vault: Vault,
+    failed: FailedSignIns,
     person: Person,
     *,
     password: str,
@@ -44,7 +46,7 @@ async def enrol_totp(
     The password is asked for, as whoever found an open session could otherwise lock its owner out. Raises
     InvalidCredentials or SignInLocked naming the field, or InvalidState.
     """
-    await verify_own_password(engine, vault, person, password, client, "password")
+    await verify_own_password(engine, vault, failed, person, password, client, "password")
     user_id = person.user_id
     enrolment = _new(await email_of(engine, vault, person))
     sealed = vault.seal(TOTP_SECRET.place, user_id, enrolment.secret)
@@ -81,6 +83,7 @@ async def confirm_totp(unit_of_work: UnitOfWorkFactory, vault: Vault, person: Pe
             codes = await recovery_codes.replace_all(uow.session, user_id)
             await sessions.show_second_factor(uow, uow.now)
             await sessions.end_others(uow)
+            uow.audit_account("mfa.enable")
     if refusal is not None:
         raise refusal
     return codes
@@ -89,6 +92,7 @@ async def confirm_totp(unit_of_work: UnitOfWorkFactory, vault: Vault, person: Pe
 async def regenerate_recovery_codes(uow: UnitOfWork) -> list[str]:
     """Ten new ones instead of those that are left. Raises Forbidden, MfaRequired or InvalidState."""
     user_id = await _with_factor(uow)
+    uow.audit_account("mfa.recovery_codes")
     return await recovery_codes.replace_all(uow.session, user_id)
 
 
@@ -98,6 +102,7 @@ async def disable_totp(uow: UnitOfWork) -> None:
     await forget(uow.session, user_id)
     await sessions.show_second_factor(uow, None)
     await sessions.end_others(uow)
+    uow.audit_account("mfa.disable")
 
 
 async def forget(session: AsyncConnection | AsyncSession, user_id: UUID) -> None:

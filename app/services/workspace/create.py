@@ -31,6 +31,7 @@ async def create_workspace(uow: UnitOfWork, name: str) -> RowMapping:
     statement = insert(Workspace).values(**values, plan=FIRST_PLAN).returning(*_WORKSPACE.c)
     row = (await uow.session.execute(statement)).mappings().one()
     await add_member(uow, owner_id, Role.OWNER)
+    uow.audit("workspace.create", ids.encode(ids.WORKSPACE, row["id"]))
     return row
 
 
@@ -45,7 +46,9 @@ async def rename_workspace(uow: UnitOfWork, name: str) -> RowMapping:
     uow.principal.require(Permission.WORKSPACE_UPDATE)
     mine = _WORKSPACE.c.id == uow.principal.workspace_id
     statement = update(_WORKSPACE).where(mine).values(name=checked_name(name)).returning(*_WORKSPACE.c)
-    return (await uow.session.execute(statement)).mappings().one()
+    row = (await uow.session.execute(statement)).mappings().one()
+    uow.audit("workspace.update", ids.encode(ids.WORKSPACE, row["id"]), {"name": row["name"]})
+    return row
 
 
 def checked_name(text: str, field: str = "name") -> str:

@@ -18,6 +18,7 @@ from app import ids
 from app.db.sealed import INVITATION_EMAIL
 from app.db.vault import Vault
 from app.errors import Conflict, InvalidInput, NotFound
+from app.integrations.mail import Mail
 from app.models import Invitation, Membership
 from app.principal import Permission, Person, Principal, Role
 from app.services.account import people
@@ -53,8 +54,11 @@ class Offer:
     field: str
 
 
-async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role) -> SentInvitation:
-    """Ends earlier invitations of the same address. Raises Forbidden, InvalidInput, or Conflict for a member."""
+async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role, public_url: str) -> SentInvitation:
+    """Mails the invitation, and ends earlier ones of the same address.
+
+    Raises Forbidden, MfaRequired, InvalidInput, or Conflict for a member.
+    """
     uow.principal.require(Permission.MEMBER_MANAGE)
     await require_step_up(uow)
     may_give(uow, role)
@@ -75,6 +79,8 @@ async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role) -> SentI
         expires_at=uow.now + GOOD_FOR,
     )
     row = (await uow.session.execute(statement.returning(*INVITATION_COLUMNS))).mappings().one()
+    uow.audit("member.invite", ids.encode(ids.INVITATION, invitation_id), {"role": role.value})
+    uow.send_mail(await _mail(uow, address, f"{public_url}/accept-invitation#token={token}"))
     return SentInvitation(row, token)
 
 
@@ -87,6 +93,7 @@ async def cancel_invitation(uow: UnitOfWork, public_id: str) -> RowMapping:
     row = (await uow.session.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotFound("Invitation", public_id)
+    uow.audit("member.invitation_cancel", public_id)
     return row
 
 
@@ -118,6 +125,7 @@ async def accept(uow: UnitOfWork, vault: Vault, offer: Offer) -> None:
         raise InvalidInput("This invitation is for another e-mail address than yours.", (offer.field,))
     member = {"workspace_id": uow.principal.workspace_id, "user_id": user_id, "role": offer.role}
     await uow.session.execute(pg.insert(Membership).values(**member).on_conflict_do_nothing())
+    uow.audit("member.join", ids.encode(ids.USER, user_id), {"role": offer.role.value})
 
 
 async def _is_no_member(uow: UnitOfWork, vault: Vault, address: str) -> None:
@@ -126,6 +134,27 @@ async def _is_no_member(uow: UnitOfWork, vault: Vault, address: str) -> None:
     known = select(_MEMBERSHIP.c.user_id).where(_MEMBERSHIP.c.user_id.in_(accounts.user_ids_by_logins(logins)))
     if (await uow.session.execute(known.where(_MEMBERSHIP.c.workspace_id == uow.principal.workspace_id))).first():
         raise Conflict("Somebody with this address is a member already.", ("email",))
+
+
+async def _mail(uow: UnitOfWork, address: str, link: str) -> Mail:
+    workspace = (await uow.session.execute(accounts.workspace())).mappings().one()
+    return Mail(
+        to=address,
+        subject=f"You are invited to {_one_line(workspace['name'])}",
+        text=f"""Hello,
+
+you are invited to the workspace {_one_line(workspace["name"])}. To accept, open this link, and sign in or sign up
+with this e-mail address:
+
+{link}
+
+It works once, for {GOOD_FOR.days} days. If you do not know why you get this, do nothing.
+""",
+    )
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
 
 
 def _mine(uow: UnitOfWork) -> ColumnElement[bool]:

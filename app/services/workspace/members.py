@@ -36,6 +36,7 @@ async def change_role(uow: UnitOfWork, public_id: str, role: Role) -> RowMapping
         return member
     if member["role"] == Role.OWNER:
         await _hand_over(uow, member["user_id"])
+    uow.audit("member.role", public_id, {"from": member["role"], "to": role.value})
     return await _set_role(uow, member["user_id"], role)
 
 
@@ -47,13 +48,16 @@ async def remove_member(uow: UnitOfWork, public_id: str) -> None:
     member = await _member(uow, public_id)
     may_give(uow, Role(member["role"]))
     await _remove(uow, member)
+    uow.audit("member.remove", public_id)
 
 
 async def leave_workspace(uow: UnitOfWork) -> None:
     """Raises Forbidden for an API key, InvalidState for the last owner."""
     user_id = uow.principal.person.user_id
     await _take_turn(uow)
-    await _remove(uow, await _member(uow, ids.encode(ids.USER, user_id)))
+    public_id = ids.encode(ids.USER, user_id)
+    await _remove(uow, await _member(uow, public_id))
+    uow.audit("member.leave", public_id)
 
 
 async def transfer_ownership(uow: UnitOfWork, public_id: str) -> RowMapping:
@@ -67,6 +71,7 @@ async def transfer_ownership(uow: UnitOfWork, public_id: str) -> RowMapping:
         raise InvalidState("You own this workspace already.", ("userId",))
     await _set_role(uow, heir["user_id"], Role.OWNER)
     await _set_role(uow, caller_id, Role.ADMIN)
+    uow.audit("workspace.transfer", public_id)
     mine = _WORKSPACE.c.id == uow.principal.workspace_id
     changed = update(_WORKSPACE).where(mine).values(owner_id=heir["user_id"]).returning(*_WORKSPACE.c)
     return (await uow.session.execute(changed)).mappings().one()

@@ -19,12 +19,12 @@ from tests.integration.graphql_client import Gql
 from tests.integration.tenancy.conftest import Connection, enter
 
 # Only functions of their owner reach these.
-NOBODYS = {"sign_in_failures"}
+NOBODYS = {"sign_in_failures", "mail_tokens", "audit_chains"}
 TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS)
 OF_A_USER = {"users", "sessions", "refresh_tokens", "totp_factors", "recovery_codes", "mfa_challenges"}
 # What tells in each table whose row it is.
 OWNED_BY = {"users": "id", "workspaces": "id"} | dict.fromkeys(OF_A_USER - {"users"}, "user_id")
-NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens", "mfa_challenges"}
+NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens", "mfa_challenges", "audit_entries"}
 NEVER_DELETED = {
     "task_events",
     "template_versions",
@@ -33,6 +33,7 @@ NEVER_DELETED = {
     "users",
     "workspaces",
     "invitations",
+    "audit_entries",
 }
 # Rows that no request makes as simply.
 SECOND_FACTOR = """
