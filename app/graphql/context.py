@@ -20,6 +20,8 @@ from app.graphql.loaders import Loaders
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.tokens import TokenSigner
+from app.services.limit.attempts import Attempts
+from app.services.limit.throttle import Throttle
 from app.services.task.create import Intake
 from app.services.task.log import TaskFeed
 from app.settings import Settings
@@ -42,6 +44,8 @@ class Resources:
     feed: TaskFeed
     output: OutputLog
     access: AccessWatch
+    throttle: Throttle
+    attempts: Attempts
     # Set when the process goes down: who streams is to come back elsewhere.
     stopping: asyncio.Event
 

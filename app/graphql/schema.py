@@ -9,6 +9,7 @@ from strawberry.types.execution import ExecutionContext
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
 from app.graphql.context import Context
+from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
 from app.graphql.node import NodeQueries
@@ -50,6 +51,7 @@ schema = Schema(
     types=[GenericError, LimitError],
     extensions=[
         Documents,
+        CostReport,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

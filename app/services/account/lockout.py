@@ -55,7 +55,7 @@ class Attempt:
 
     @classmethod
     def of(cls, login: str, client: str | None) -> "Attempt":
-        network = _network(client) if client else ""
+        network = network_of(client) if client else ""
         return cls(
             origin=_key("origin", login, network),
             account=_key("login", login),
@@ -84,7 +84,8 @@ async def forget(engine: AsyncEngine, attempt: Attempt) -> None:
         await connection.execute(_FORGET, {"keys": [attempt.origin]})
 
 
-def _network(client: str) -> str:
+def network_of(client: str) -> str:
+    """The address that counts: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
