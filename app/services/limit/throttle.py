@@ -58,7 +58,7 @@ class Throttled(AppError):
         self.limit = charge.status.limit
         self.retry_after = retry_after
         left = charge.status.remaining
-        super().__init__(f"This costs {self.cost} points, and {left} are left now. Try again in {retry_after} s.")
+        super().__init__(f"Points needed: {self.cost}; left: {left} of {self.limit}. Try again in {retry_after} s.")
 
 
 class LargerThanBucket(LimitExceeded):
@@ -68,8 +68,8 @@ class LargerThanBucket(LimitExceeded):
         self.charge = charge
         limit, cost = charge.status.limit, charge.requested
         super().__init__(
-            f"This costs {cost} points, and there are never more than {limit}: ask for fewer rows (first), or less of "
-            "each. Waiting does not help.",
+            f"Points needed: {cost}; there are never more than {limit}. Waiting does not help: ask for fewer rows "
+            "(first), or less of each.",
             limit=limit,
             actual=cost,
         )

@@ -1,8 +1,10 @@
 """How much a caller may ask for: what is taken, told and refused, over HTTP."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,13 +15,20 @@ from sqlalchemy.pool import NullPool
 
 from app.db.engine import sqlalchemy_url
 from app.events import shared_buckets
+from app.main import build_app
+from app.principal import Role
+from app.services.account import api_keys
+from app.services.account.sign_up import add_api_key
 from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
+from tests.integration.api.addresses import CLIENT, BelievesClient
 from tests.integration.api.conftest import MakeTasks, OwnApi
 from tests.integration.api.documents import draft
-from tests.integration.conftest import MakeTenant, Tenant
+from tests.integration.conftest import MakeTenant, Tenant, serving
 from tests.integration.graphql_client import Gql
 
 ONE_POINT = "{ viewer { role } }"
+TEN_POINTS = "mutation { createTasks(inputs: []) { __typename } }"
 PAGE = "{ tasks(first: 10) { nodes { id } pageInfo { hasNextPage } } }"
 GRAPHQL = "application/graphql-response+json"
 Limited = Callable[[Tenant | None], Gql]
@@ -33,9 +42,12 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def limited(own_api: OwnApi, http: httpx.AsyncClient) -> AsyncIterator[Limited]:
-    """Callers of an API with the limits as they are by default, but for a window that lasts."""
-    async with own_api(bizq_rate_points=100, bizq_rate_seconds=600, bizq_rate_anonymous_points=20) as url:
+async def limited(service_settings: Settings) -> AsyncIterator[Limited]:
+    """Callers, from an address of the test's own, of an API with the default limits, but for a window that lasts."""
+    changes = {"bizq_rate_points": 100, "bizq_rate_seconds": 600, "bizq_rate_anonymous_points": 20}
+    app = BelievesClient(build_app(service_settings.model_copy(update=changes)))
+    headers = {CLIENT: f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"}
+    async with serving(app) as url, httpx.AsyncClient(timeout=30, headers=headers) as http:
         yield lambda tenant: Gql(http, url, tenant.api_key if tenant is not None else None)
 
 
@@ -58,13 +70,13 @@ async def test_the_101st_point_is_refused(limited: Limited, tenant: Tenant) -> N
 async def test_a_refusal_says_what_it_would_have_cost_and_when_to_come_back(limited: Limited, tenant: Tenant) -> None:
     caller = limited(tenant)
     for _ in range(9):
-        await caller("mutation { createTasks(inputs: []) { results { replayed } } }")
+        await caller(TEN_POINTS)
 
     refused = await caller.raw(PAGE, {"Accept": GRAPHQL})
 
     assert refused.status_code == 429
     (error,) = refused.json()["errors"]
-    assert error.pop("message") == "This costs 12 points, and 10 are left now. Try again in 12 s."
+    assert error.pop("message") == "Points needed: 12; left: 10 of 100. Try again in 12 s."
     assert error["extensions"] == {
         "code": "THROTTLED",
         "requestId": refused.headers["x-request-id"],
@@ -152,8 +164,8 @@ async def test_a_mutation_that_is_refused_does_nothing(limited: Limited, tenant:
     caller = limited(tenant)
     create = "mutation($i: [CreateTaskInput!]!) { createTasks(inputs: $i) { results { task { id } } } }"
 
-    for _ in range(9):
-        await caller(create, i=[])
+    for _ in range(10):
+        await caller(TEN_POINTS)
     refused = await caller.errors(create, i=[draft()])
 
     assert refused[0]["extensions"]["code"] == "THROTTLED"
@@ -191,9 +203,7 @@ async def test_points_come_back_with_time(own_api: OwnApi, tenant: Tenant, http:
     assert 20 <= given <= 11 + 10 * lasted
 
 
-async def test_key_workspace_and_address_are_counted_by_themselves(
-    limited: Limited, make_tenant: MakeTenant
-) -> None:
+async def test_key_workspace_and_address_are_counted_by_themselves(limited: Limited, make_tenant: MakeTenant) -> None:
     one, other = await make_tenant(), await make_tenant()
     for _ in range(20):
         await limited(None)("{ serverInfo { version } }")
@@ -243,15 +253,29 @@ async def test_without_points_nothing_is_limited_and_nothing_told(
 
 
 async def test_what_is_no_request_costs_its_address_a_point(limited: Limited, tenant: Tenant) -> None:
-    anybody = limited(None)
-    wrong_token = limited(tenant)
-    wrong_token._headers = {"Authorization": "Bearer bzq_live_wrong"}
+    strange = {"Authorization": "Bearer bzq_live_wrong", "Accept": GRAPHQL}
 
-    refused = [await wrong_token.raw(ONE_POINT) for _ in range(20)]
-    then = await wrong_token.raw(ONE_POINT, {"Accept": GRAPHQL})
+    refused = [await limited(None).raw(ONE_POINT, strange) for _ in range(20)]
+    then = await limited(None).raw(ONE_POINT, strange)
 
     assert {answer.status_code for answer in refused} == {401}
     assert [int(answer.headers["x-ratelimit-remaining"]) for answer in refused] == list(range(19, -1, -1))
     assert (then.status_code, then.json()["errors"][0]["extensions"]["code"]) == (429, "THROTTLED")
-    assert (await anybody.raw("{ serverInfo { version } }", {"Accept": GRAPHQL})).status_code == 429
+    # Who shows who they are has points of their own.
     assert (await limited(tenant).raw(ONE_POINT)).status_code == 200
+
+
+async def test_a_workspace_has_what_five_of_its_callers_have(
+    limited: Limited, tenant: Tenant, unit_of_work: UnitOfWorkFactory
+) -> None:
+    keys = [api_keys.generate() for _ in range(6)]
+    async with unit_of_work(tenant.principal) as uow:
+        for key in keys:
+            await add_api_key(uow, creator_id=tenant.account.user_id, name="one", key=key, role=Role.MEMBER)
+    *five, sixth = [limited(replace(tenant, api_key=key.secret)) for key in keys]
+
+    answers = await asyncio.gather(*(caller.raw(TEN_POINTS) for caller in five for _ in range(10)))
+    (refused,) = await sixth.errors(TEN_POINTS)
+
+    assert all("data" in answer.json() for answer in answers)
+    assert (refused["extensions"]["limit"], refused["extensions"]["retryAfterSeconds"]) == (500, 12)
