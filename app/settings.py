@@ -16,9 +16,10 @@ from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
 KEY_BYTES = 32
-# Together with the longest window these keep token buckets below 2^53, so that Redis' Lua counts exactly.
+# Together these keep the points of a workspace within GraphQL's Int, and with the longest window token buckets below
+# 2^53, so that Redis' Lua counts exactly.
 MAX_RATE_POINTS = 1_000_000
-MAX_PLAN_FACTOR = 1_000
+MAX_PLAN_FACTOR = 400
 
 
 class SettingsError(AppError):

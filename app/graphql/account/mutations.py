@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from app.graphql.account.api_keys import ApiKeyMutations
+from app.graphql.account.limited import Limited
 from app.graphql.account.sessions import lifetime_of, signed_in
 from app.graphql.account.types import AuthPayload, SimplePayload
 from app.graphql.context import Info
@@ -12,6 +13,7 @@ from app.graphql.errors import PayloadErrors, user_error
 from app.principal import client_address
 from app.services.account import change_password, sessions, sign_in, sign_up
 from app.services.account.lockout import SignInLocked
+from app.services.limit.attempts import Attempt
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
 
@@ -41,7 +43,8 @@ class ChangePasswordInput:
 @strawberry.type
 class AccountMutations(ApiKeyMutations):
     @strawberry.mutation(
-        description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
+        description="Create an account with a workspace of its own.",
+        extensions=[PayloadErrors("input"), Limited(Attempt.SIGN_UP)],
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
@@ -60,7 +63,7 @@ class AccountMutations(ApiKeyMutations):
     @strawberry.mutation(
         description="Get an access token for an existing account. After several failures it has to wait: "
         "LIMIT_EXCEEDED, and retryAt says until when.",
-        extensions=[PayloadErrors("input")],
+        extensions=[PayloadErrors("input"), Limited(Attempt.SIGN_IN)],
     )
     async def sign_in(
         self, info: Info, input: Annotated[SignInInput, strawberry.argument(description="The login.")]
@@ -82,7 +85,7 @@ class AccountMutations(ApiKeyMutations):
     @strawberry.mutation(
         description="Exchange a refresh token for a new access token and the next refresh token. Send no "
         "Authorization. Each works once: using one again ends the session, so refresh in one place at a time.",
-        extensions=[PayloadErrors()],
+        extensions=[PayloadErrors(), Limited(Attempt.REFRESH)],
     )
     async def refresh_session(self, info: Info, refresh_token: RefreshTokenArgument) -> AuthPayload:
         resources = info.context.resources

@@ -29,6 +29,7 @@ class SignUp:
     password: str
     name: str
     workspace_name: str | None = None
+    plan: str = FIRST_PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount
                 name=workspace_name,
                 slug=_slug(workspace_name),
                 owner_id=account.user_id,
-                plan=FIRST_PLAN,
+                plan=wanted.plan,
             )
         )
         await uow.session.execute(
