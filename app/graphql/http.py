@@ -24,6 +24,7 @@ from app.graphql.errors import INTERNAL, THROTTLED, UNAVAILABLE_MESSAGE, UNEXPEC
 from app.graphql.guard import QueryTooComplex
 from app.graphql.requests import (
     BAD_USER_INPUT,
+    JSON_TYPE,
     RESPONSE_TYPE,
     ClientGone,
     Refused,
@@ -61,7 +62,7 @@ class GraphQLHTTP:
             except ClientGone:
                 return
             except Exception as error:
-                response = refusal(headers, await refusal_of(self._resources, headers, error), request_id)
+                response = refusal(headers, await refusal_of(self._resources, error, media_type(headers)), request_id)
         response.headers.update({"X-Request-Id": request_id} | cost_headers())
         await response(scope, receive, send)
 
@@ -137,26 +138,29 @@ async def caller(resources: Resources, credentials: Credentials) -> Principal | 
         raise Refused(403, "FORBIDDEN", error.message) from None
 
 
-async def refusal_of(resources: Resources, headers: Headers, error: Exception) -> Refused:
+async def refusal_of(resources: Resources, error: Exception, media: str) -> Refused:
     """As `broken`. To be refused costs a point as well, and with none left it is throttled."""
     if isinstance(error, Refused):
         try:
             await admit_refused(resources)
         except Throttled as throttled:
-            return broken(throttled, headers)
-    return broken(error, headers)
+            return broken(throttled, media)
+    return broken(error, media)
 
 
-def broken(error: Exception, headers: Headers) -> Refused:
-    """The answer to what ended a request before it could be executed. Logs what nobody expected."""
+def broken(error: Exception, media: str) -> Refused:
+    """The answer to what ended a request before it could be executed. Logs what nobody expected.
+
+    `media` is the type of the answer that was asked for: in application/json whatever GraphQL itself has to say has
+    status 200 (specification of GraphQL over HTTP).
+    """
     if isinstance(error, Refused):
         return error
     if isinstance(error, Throttled):
-        # The specification of GraphQL over HTTP: an answer in application/json that is GraphQL's own has 200.
-        status = 429 if media_type(headers) == RESPONSE_TYPE else 200
+        status = 200 if media == JSON_TYPE else 429
         return Refused(status, THROTTLED, error.message, error=error, Retry_After=str(error.retry_after))
     if isinstance(error, QueryTooComplex):
-        status = 400 if media_type(headers) == RESPONSE_TYPE else 200
+        status = 200 if media == JSON_TYPE else 400
         return Refused(status, "QUERY_TOO_COMPLEX", error.message, error=error)
     if is_unavailable(error):
         log.warning("request refused: the database does not answer", reason=type(error).__name__)

@@ -61,7 +61,7 @@ class GraphQLSSE:
             except ClientGone:
                 return
             except Exception as error:
-                response = refusal(headers, await refusal_of(self._resources, headers, error), request_id)
+                response = refusal(headers, await refusal_of(self._resources, error, EVENT_STREAM), request_id)
                 response.headers.update({"X-Request-Id": request_id} | cost_headers())
                 await response(scope, receive, send)
                 return

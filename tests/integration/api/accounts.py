@@ -27,7 +27,7 @@ class Person:
     email: str
     client: str = "192.0.2.1"
 
-    async def ask(self, document: str, token: str | None = None, **variables: Any) -> Any:
+    async def ask(self, document: str, token: str | None = None, /, **variables: Any) -> Any:
         """The mutation's payload."""
         headers = {"X-Test-Client": self.client}
         response = await Gql(self.http, self.url, token).raw(document, headers, **variables)

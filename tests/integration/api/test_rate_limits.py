@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.db.engine import sqlalchemy_url
-from app.events import shared_buckets
 from app.main import build_app
 from app.principal import Role
 from app.services.account import api_keys
@@ -26,6 +25,7 @@ from tests.integration.api.conftest import MakeTasks, OwnApi
 from tests.integration.api.documents import draft
 from tests.integration.conftest import MakeTenant, Tenant, serving
 from tests.integration.graphql_client import Gql
+from tests.integration.still_clock import stop_clock
 
 ONE_POINT = "{ viewer { role } }"
 TEN_POINTS = "mutation { createTasks(inputs: []) { __typename } }"
@@ -34,16 +34,10 @@ GRAPHQL = "application/graphql-response+json"
 Limited = Callable[[Tenant | None], Gql]
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy must not make a process count by itself."""
-    monkeypatch.setattr(shared_buckets, "PATIENCE_SECONDS", 30.0)
-    monkeypatch.setattr(shared_buckets, "SILENCE_SECONDS", 30.0)
-
-
 @pytest.fixture
-async def limited(service_settings: Settings) -> AsyncIterator[Limited]:
-    """Callers, from an address of the test's own, of an API with the default limits, but for a window that lasts."""
+async def limited(service_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Limited]:
+    """Callers, from an address of the test's own, of an API for whose limits no time passes."""
+    stop_clock(monkeypatch)
     changes = {"bizq_rate_points": 100, "bizq_rate_seconds": 600, "bizq_rate_anonymous_points": 20}
     app = BelievesClient(build_app(service_settings.model_copy(update=changes)))
     headers = {CLIENT: f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"}
@@ -106,13 +100,15 @@ async def test_plain_json_has_200_for_it_and_the_same_headers(limited: Limited) 
 
 
 async def test_headers_tell_of_the_bucket_that_has_least_left(limited: Limited, tenant: Tenant) -> None:
+    before = time.time()
     answer = await limited(tenant).raw(ONE_POINT)
 
     assert {name: answer.headers[name] for name in ("x-ratelimit-limit", "x-ratelimit-remaining")} == {
         "x-ratelimit-limit": "100",
         "x-ratelimit-remaining": "99",
     }
-    assert 5 <= int(answer.headers["x-ratelimit-reset"]) - time.time() <= 7
+    # A hundredth of 600 s.
+    assert before + 6 <= int(answer.headers["x-ratelimit-reset"]) < time.time() + 7
 
 
 async def test_what_was_asked_for_and_not_there_is_given_back(limited: Limited, tenant: Tenant) -> None:

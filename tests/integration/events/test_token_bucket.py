@@ -11,10 +11,9 @@ from redis_process import RedisProcess
 
 from app.events.client import redis_client
 from app.events.token_bucket import REDIS_CLOCK, TAKE, Bucket, LocalBuckets, Taken
+from tests.integration.still_clock import UNEXPIRED
 
 GIVEN_CLOCK = "local now = tonumber(ARGV[#ARGV])\n"
-# Keys live for a thousand times as long: Redis would expire them by its own clock.
-UNEXPIRED = TAKE.replace("'PX'", "'EX'")
 
 
 @dataclass(frozen=True)
