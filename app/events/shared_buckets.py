@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from redis.asyncio.connection import AbstractConnection
 
@@ -18,13 +19,16 @@ _TURNS = 5
 SILENCE_SECONDS = 1.0
 
 
+CACHED_COMMANDS = 10_000
+
+
 class BucketsUnavailable(Exception):
     """Redis is away, or did not answer in time. Whether points were taken is not known."""
 
 
 @dataclass(slots=True)
 class _Call:
-    command: list[bytes]
+    command: bytes
     # None where nobody waits for what comes of it.
     answer: asyncio.Future[Taken] | None
 
@@ -56,27 +60,20 @@ class SharedBuckets:
     def available(self) -> bool:
         return self._connection is not None and not self._late
 
-    async def take(self, buckets: Sequence[Bucket], points: int) -> Taken:
+    async def take(self, buckets: tuple[Bucket, ...], points: int) -> Taken:
         """All of it from each bucket, or nothing from any. Raises BucketsUnavailable within 50 ms."""
         if self._connection is None or self._late:
             raise BucketsUnavailable
         answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._calls.append(_Call(self._packed(self._connection, buckets, points), answer))
+        self._calls.append(_Call(_command(buckets, points), answer))
         self._asked.set()
         return await answer
 
-    def give_back(self, buckets: Sequence[Bucket], points: int) -> None:
+    def give_back(self, buckets: tuple[Bucket, ...], points: int) -> None:
         """Before anything that is taken later. Nobody waits for it, and it is lost where Redis is away."""
         if self._connection is not None and not self._late:
-            self._calls.append(_Call(self._packed(self._connection, buckets, -points), None))
+            self._calls.append(_Call(_command(buckets, -points), None))
             self._asked.set()
-
-    @staticmethod
-    def _packed(connection: AbstractConnection, buckets: Sequence[Bucket], points: int) -> list[bytes]:
-        sizes = [number for bucket in buckets for number in (bucket.capacity, bucket.window)]
-        keys = [bucket.key for bucket in buckets]
-        packed: list[bytes] = connection.pack_command("EVALSHA", SCRIPT_HASH, len(keys), *keys, points, *sizes)
-        return packed
 
     async def _serve(self) -> None:
         while True:
@@ -113,7 +110,7 @@ class SharedBuckets:
         patience = _Patience(lambda: self._give_up(calls))
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                await connection.send_packed_command([part for call in calls for part in call.command], False)
+                await connection.send_packed_command(b"".join(call.command for call in calls), False)
                 for call in calls:
                     wait, *used = await connection.read_response()
                     if call.answer is not None and not call.answer.done():
@@ -131,6 +128,15 @@ class SharedBuckets:
             if call.answer is not None and not call.answer.done():
                 call.answer.set_exception(BucketsUnavailable())
         self._calls = []
+
+
+@lru_cache(maxsize=CACHED_COMMANDS)
+def _command(buckets: tuple[Bucket, ...], points: int) -> bytes:
+    """EVALSHA in Redis' protocol (RESP 2: an array of bulk strings). Callers ask for the same again and again."""
+    sizes = [number for bucket in buckets for number in (bucket.capacity, bucket.window)]
+    words = ["EVALSHA", SCRIPT_HASH, len(buckets), *(bucket.key for bucket in buckets), points, *sizes]
+    bulks = [str(word).encode() for word in words]
+    return b"*%d\r\n" % len(bulks) + b"".join(b"$%d\r\n%b\r\n" % (len(bulk), bulk) for bulk in bulks)
 
 
 class _Patience:

@@ -16,5 +16,6 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """For every API that is started from now on; and none counts by itself because Redis was slow to answer."""
     monkeypatch.setattr(shared_buckets, "SCRIPT", _STILL)
     monkeypatch.setattr(shared_buckets, "SCRIPT_HASH", sha1(_STILL.encode(), usedforsecurity=False).hexdigest())
+    shared_buckets._command.cache_clear()
     monkeypatch.setattr(shared_buckets, "PATIENCE_SECONDS", 30.0)
     monkeypatch.setattr(shared_buckets, "SILENCE_SECONDS", 30.0)

@@ -1,7 +1,6 @@
 """Taking points from buckets: from Redis', which all processes share, or from this process' own while Redis is away."""
 
 import time
-from collections.abc import Sequence
 
 from app.events.shared_buckets import BucketsUnavailable, SharedBuckets
 from app.events.token_bucket import Bucket, LocalBuckets, Taken
@@ -15,14 +14,14 @@ class Limiter:
         self._shared = shared
         self._local = LocalBuckets()
 
-    async def take(self, buckets: Sequence[Bucket], points: int) -> Taken:
+    async def take(self, buckets: tuple[Bucket, ...], points: int) -> Taken:
         """From each bucket, or from none. `points` is no more than any of them holds. Takes 50 ms at most."""
         try:
             return await self._shared.take(buckets, points)
         except BucketsUnavailable:
             return self._local.take(buckets, points, _now())
 
-    def give_back(self, buckets: Sequence[Bucket], points: int) -> None:
+    def give_back(self, buckets: tuple[Bucket, ...], points: int) -> None:
         if self._shared.available:
             self._shared.give_back(buckets, points)
         else:

@@ -24,12 +24,13 @@ class Status:
 class Charge:
     """Of one request. `actual` is None as long as it is not known, and where nothing was executed."""
 
-    def __init__(self, limiter: Limiter, buckets: Sequence[Bucket], requested: int, used: Sequence[int]) -> None:
+    def __init__(self, limiter: Limiter, buckets: tuple[Bucket, ...], requested: int, used: Sequence[int]) -> None:
         self.requested = requested
         self.actual: int | None = None
         self._limiter = limiter
         self._buckets = buckets
-        self._used = list(used)
+        self._used = tuple(used)
+        self._status: Status | None = None
 
     def settle(self, spent: int) -> None:
         """Give back what was asked for and not used; a request costs 1 at least. Once: the second time does nothing."""
@@ -39,12 +40,16 @@ class Charge:
         unused = self.requested - self.actual
         if unused:
             self._limiter.give_back(self._buckets, unused)
-            for number, bucket in enumerate(self._buckets):
-                self._used[number] = max(0, self._used[number] - unused * bucket.window)
+            levels = zip(self._buckets, self._used, strict=True)
+            self._used = tuple(max(0, used - unused * bucket.window) for bucket, used in levels)
+            self._status = None
 
     @property
     def status(self) -> Status:
-        return min((_status(bucket, used) for bucket, used in zip(self._buckets, self._used, strict=True)), key=_left)
+        if self._status is None:
+            levels = zip(self._buckets, self._used, strict=True)
+            self._status = min((_status(bucket, used) for bucket, used in levels), key=_left)
+        return self._status
 
 
 class Throttled(AppError):

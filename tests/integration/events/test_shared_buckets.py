@@ -28,28 +28,28 @@ async def buckets(redis_server: RedisProcess) -> AsyncIterator[SharedBuckets]:
 async def took(limiter: Limiter, points: int) -> tuple[bool, float]:
     """Whether the points were there, and how long it took to know, in seconds."""
     began = time.monotonic()
-    taken = await limiter.take([BUCKET], points)
+    taken = await limiter.take((BUCKET,), points)
     return taken.wait == 0, time.monotonic() - began
 
 
 async def test_many_who_ask_at_once_get_their_own_answers(buckets: SharedBuckets) -> None:
-    taken = await asyncio.gather(*(buckets.take([BUCKET], 1) for _ in range(150)))
+    taken = await asyncio.gather(*(buckets.take((BUCKET,), 1) for _ in range(150)))
 
     assert [one.wait == 0 for one in taken] == [True] * 100 + [False] * 50
 
 
 async def test_what_is_given_back_is_there_for_the_next(buckets: SharedBuckets) -> None:
-    await buckets.take([BUCKET], 100)
+    await buckets.take((BUCKET,), 100)
 
-    buckets.give_back([BUCKET], 40)
+    buckets.give_back((BUCKET,), 40)
 
-    assert (await buckets.take([BUCKET], 40)).wait == 0
-    assert (await buckets.take([BUCKET], 40)).wait > 0
+    assert (await buckets.take((BUCKET,), 40)).wait == 0
+    assert (await buckets.take((BUCKET,), 40)).wait > 0
 
 
 async def test_a_caller_who_leaves_takes_nothing_from_the_others(buckets: SharedBuckets) -> None:
-    leaving = asyncio.create_task(buckets.take([BUCKET], 1))
-    staying = asyncio.create_task(buckets.take([BUCKET], 1))
+    leaving = asyncio.create_task(buckets.take((BUCKET,), 1))
+    staying = asyncio.create_task(buckets.take((BUCKET,), 1))
     await asyncio.sleep(0)
 
     leaving.cancel()
@@ -94,7 +94,7 @@ async def test_a_redis_that_hangs_costs_one_request_50_ms(
     assert 0.045 < first[1] < 0.25
     assert max(seconds for _, seconds in others) < 0.02
     await settled(lambda: buckets.available)
-    assert (await buckets.take([BUCKET], 1)).wait == 0
+    assert (await buckets.take((BUCKET,), 1)).wait == 0
 
 
 async def test_a_redis_that_forgets_the_script_is_told_it_again(
@@ -103,10 +103,10 @@ async def test_a_redis_that_forgets_the_script_is_told_it_again(
     await redis.script_flush()
 
     with pytest.raises(BucketsUnavailable):
-        await buckets.take([BUCKET], 1)
+        await buckets.take((BUCKET,), 1)
 
     await settled(lambda: buckets.available)
-    assert (await buckets.take([BUCKET], 1)).wait == 0
+    assert (await buckets.take((BUCKET,), 1)).wait == 0
 
 
 async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisProcess, settled: Settled) -> None:
@@ -118,5 +118,5 @@ async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisPro
     redis_server.start()
     await settled(lambda: buckets.available)
 
-    assert (await buckets.take([BUCKET], 100)).wait == 0
+    assert (await buckets.take((BUCKET,), 100)).wait == 0
     await buckets.stop()

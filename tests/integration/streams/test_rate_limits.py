@@ -6,6 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.principal import Role
+from app.services.account import api_keys
+from app.services.account.sign_up import add_api_key
+from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.api.conftest import OwnApi, own_api  # noqa: F401  a fixture
 from tests.integration.api.documents import LATER
 from tests.integration.conftest import Tenant
@@ -26,6 +30,15 @@ async def limited(own_api: OwnApi, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         yield url
 
 
+@pytest.fixture
+async def watcher(tenant: Tenant, unit_of_work: UnitOfWorkFactory) -> str:
+    """Another key of the workspace, with points of its own."""
+    key = api_keys.generate()
+    async with unit_of_work(tenant.principal) as uow:
+        await add_api_key(uow, creator_id=tenant.account.user_id, name="watcher", key=key, role=Role.VIEWER)
+    return key.secret
+
+
 def cost(requested: int, actual: int, left: int) -> dict[str, Any]:
     status = {"maximumAvailable": 30, "currentlyAvailable": left, "restoreRate": 0.05}
     return {"cost": {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status}}
@@ -41,9 +54,9 @@ async def test_a_query_on_a_socket_costs_what_it_gives(limited: str, tenant: Ten
 
 
 async def test_a_subscription_costs_when_it_starts_and_its_events_are_free(
-    limited: str, tenant: Tenant, gql: Gql, http: httpx.AsyncClient
+    limited: str, watcher: str, gql: Gql, http: httpx.AsyncClient
 ) -> None:
-    async with connect(limited, {"authorization": f"Bearer {tenant.api_key}"}) as socket:
+    async with connect(limited, {"authorization": f"Bearer {watcher}"}) as socket:
         watching = await socket.subscribe(WATCH)
         opened = await watching.message()
         for _ in range(20):
@@ -52,7 +65,7 @@ async def test_a_subscription_costs_when_it_starts_and_its_events_are_free(
 
     assert opened["payload"]["extensions"] == cost(2, 2, 28)
     assert [list(event["payload"]) for event in events] == [["data"]] * 20
-    answer = await Gql(http, limited, tenant.api_key).raw("{ viewer { role } }")
+    answer = await Gql(http, limited, watcher).raw("{ viewer { role } }")
     assert answer.headers["x-ratelimit-remaining"] == "27"
 
 
