@@ -17,8 +17,10 @@ from app.db.vault import Vault
 from app.events.client import redis_client
 from app.events.hub import Hub
 from app.events.output import OutputLog
+from app.events.shared_buckets import SharedBuckets
 from app.graphql.access import AccessWatch
 from app.graphql.context import Resources
+from app.graphql.cost import HEADERS as COST_HEADERS
 from app.graphql.documents import limits_of
 from app.graphql.http import GraphQLHTTP
 from app.graphql.schema import schema
@@ -35,6 +37,10 @@ from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
 from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
+from app.services.limit.attempts import Attempts
+from app.services.limit.budget import Budgets
+from app.services.limit.limiter import Limiter
+from app.services.limit.throttle import Throttle
 from app.services.routing.configured import configured_models
 from app.services.task.create import Intake
 from app.services.task.log import task_feed
@@ -55,6 +61,8 @@ def build_app(settings: Settings) -> Starlette:
     feed = task_feed(engine, hub)
     authenticator = Authenticator(engine, signer)
     access = AccessWatch(authenticator)
+    buckets = SharedBuckets(settings.redis)
+    limiter = Limiter(buckets)
     resources = Resources(
         settings=settings,
         query_limits=limits_of(settings),
@@ -70,6 +78,8 @@ def build_app(settings: Settings) -> Starlette:
         feed=feed,
         output=OutputLog(redis),
         access=access,
+        throttle=Throttle(limiter, Budgets(settings)),
+        attempts=Attempts(limiter, settings),
         stopping=asyncio.Event(),
     )
 
@@ -83,6 +93,8 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
             stack.push_async_callback(mailer.close)
+            await buckets.start()
+            stack.push_async_callback(buckets.stop)
             await hub.start()
             stack.push_async_callback(hub.stop)
             stack.push_async_callback(feed.stop)
@@ -110,7 +122,7 @@ def build_app(settings: Settings) -> Starlette:
                 allow_credentials=True,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", "X-Workspace-Id", "Last-Event-ID"],
-                expose_headers=["X-Request-Id"],
+                expose_headers=["X-Request-Id", "Retry-After", *COST_HEADERS],
             ),
         ],
         lifespan=lifespan,

@@ -83,7 +83,7 @@ class Principal:
     """A caller. `scopes` narrows an API key below its role; None means all that the role allows.
 
     `expires_at` is when the token that shows who it is runs out, `session_id` the sign-in that it came from; None
-    where it is no token.
+    where it is no token. `plan` is the workspace's.
     """
 
     workspace_id: UUID
@@ -93,6 +93,7 @@ class Principal:
     scopes: frozenset[Permission] | None = None
     expires_at: datetime | None = None
     session_id: UUID | None = None
+    plan: str = "FREE"
 
     @classmethod
     def system(cls, workspace_id: UUID) -> "Principal":

@@ -3,6 +3,7 @@
 import base64
 import difflib
 import os
+from collections.abc import Mapping
 from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,10 @@ OWN_PREFIX = "BIZQ_"
 KEY_BYTES = 32
 # In the place of a mail server: mails go to standard error.
 CONSOLE = "console:"
+# Together these keep the points of a workspace within GraphQL's Int, and with the longest window token buckets below
+# 2^53, so that Redis' Lua counts exactly.
+MAX_RATE_POINTS = 1_000_000
+MAX_PLAN_FACTOR = 400
 
 
 class SettingsError(AppError):
@@ -83,10 +88,30 @@ class Settings(BaseSettings):
     bizq_max_query_cost: int = Field(1_000, ge=100, le=100_000)
     bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
 
+    bizq_rate_points: int = Field(100, ge=0, le=MAX_RATE_POINTS)
+    bizq_rate_seconds: int = Field(60, ge=1, le=600)
+    bizq_rate_plans: Annotated[Mapping[str, int], NoDecode] = {"FREE": 1, "PRO": 10, "SCALE": 100}
+    bizq_rate_anonymous_points: int = Field(1_000, ge=0, le=MAX_RATE_POINTS)
+    bizq_sign_ups_per_hour: int = Field(10, ge=0, le=MAX_RATE_POINTS)
+    bizq_sign_ins_per_minute: int = Field(20, ge=0, le=MAX_RATE_POINTS)
+    bizq_refreshes_per_minute: int = Field(60, ge=0, le=MAX_RATE_POINTS)
+
     @field_validator("allowed_origins", "bizq_trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("bizq_rate_plans", mode="before")
+    @classmethod
+    def _plans(cls, value: object) -> object:
+        """Raises ValueError for what is not NAME=FACTOR,…, factors 1 to 1000."""
+        pairs = [part.split("=") for part in value.split(",")] if isinstance(value, str) else []
+        if isinstance(value, str) and not all(
+            len(pair) == 2 and pair[0].strip() and pair[1].strip().isdecimal() and 1 <= int(pair[1]) <= MAX_PLAN_FACTOR
+            for pair in pairs
+        ):
+            raise ValueError(f"is not like FREE=1,PRO=10,SCALE=100, with factors from 1 to {MAX_PLAN_FACTOR}")
+        return {pair[0].strip(): int(pair[1]) for pair in pairs} if isinstance(value, str) else value
 
     @field_validator("bizq_token_key", "bizq_encryption_key")
     @classmethod

@@ -18,6 +18,8 @@ from app.services.account.sign_up import SignUp, add_api_key, sign_up
 from app.settings import Settings
 
 EMAIL = "demo@bizq.example"
+# An operator's own: the largest that there is, so that trying things out does not meet the limits of a first plan.
+PLAN = "SCALE"
 _KEY = text("SELECT workspace_id FROM auth_api_key(:hash)")
 
 
@@ -54,4 +56,4 @@ async def _demo(loaded: Settings, secret: str | None) -> dict[str, str]:
 
 
 def _sign_up(email: str) -> SignUp:
-    return SignUp(email, secrets.token_urlsafe(24), "Demo", "Demo workspace")
+    return SignUp(email, secrets.token_urlsafe(24), "Demo", "Demo workspace", PLAN)

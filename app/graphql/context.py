@@ -22,6 +22,8 @@ from app.principal import Person, Principal, in_workspace
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
+from app.services.limit.attempts import Attempts
+from app.services.limit.throttle import Throttle
 from app.services.task.create import Intake
 from app.services.task.log import TaskFeed
 from app.settings import Settings
@@ -46,6 +48,8 @@ class Resources:
     feed: TaskFeed
     output: OutputLog
     access: AccessWatch
+    throttle: Throttle
+    attempts: Attempts
     # Set when the process goes down: who streams is to come back elsewhere.
     stopping: asyncio.Event
 

@@ -59,6 +59,16 @@ def operation_of(text: str, name: str | None, limits: QueryLimits) -> OperationD
         return None
 
 
+def price(
+    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
+) -> int:
+    """What the operation costs, in points: 1 at least, and where it is going to be refused for another reason."""
+    if operation_of(text, name, limits) is None:
+        return 1
+    cost = _measured(schema, text, name, variables, limits).cost
+    return max(1, cost) if cost <= limits.cost else 1
+
+
 def problems(
     schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
 ) -> list[GraphQLError]:
@@ -66,10 +76,8 @@ def problems(
     document = parse_document(text, limits.tokens)
     operation = get_operation_ast(document, name)
     if operation is not None:
-        given = variables or {}
-        pages = tuple((each, given[each]) for each in _page_variables(text, limits.tokens) if _is_int(given.get(each)))
         try:
-            guard.check(_size(schema, text, name, limits.tokens, pages), limits)
+            guard.check(_measured(schema, text, name, variables, limits), limits)
         except QueryTooComplex as error:
             return [GraphQLError(error.message, original_error=error)]
     elif name is None:
@@ -80,6 +88,14 @@ def problems(
         GraphQLError(error.message, error.nodes, error.source, error.positions, error.path, error.original_error)
         for error in _validation_errors(schema, text, limits.tokens)
     ]
+
+
+def _measured(
+    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
+) -> Size:
+    given = variables or {}
+    pages = tuple((each, given[each]) for each in _page_variables(text, limits.tokens) if _is_int(given.get(each)))
+    return _size(schema, text, name, limits.tokens, pages)
 
 
 def _is_int(value: object) -> bool:

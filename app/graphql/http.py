@@ -17,10 +17,14 @@ from strawberry.types.graphql import OperationType
 
 from app.db.availability import is_unavailable
 from app.errors import AppError, Unauthenticated
+from app.graphql.admission import admit, admit_refused
 from app.graphql.context import Context, Resources
-from app.graphql.errors import INTERNAL, UNAVAILABLE_MESSAGE, UNEXPECTED
+from app.graphql.cost import cost_headers, current_charge, spend_all
+from app.graphql.errors import INTERNAL, THROTTLED, UNAVAILABLE_MESSAGE, UNEXPECTED
+from app.graphql.guard import QueryTooComplex
 from app.graphql.requests import (
     BAD_USER_INPUT,
+    JSON_TYPE,
     RESPONSE_TYPE,
     ClientGone,
     Refused,
@@ -34,6 +38,7 @@ from app.graphql.requests import (
 from app.graphql.schema import schema
 from app.principal import Person, Principal
 from app.services.account.authenticate import Credentials
+from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +55,15 @@ class GraphQLHTTP:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = uuid.uuid4().hex
         headers = Headers(scope=scope)
+        current_charge.set(None)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 response = await self._answer(scope, headers, receive, request_id)
             except ClientGone:
                 return
             except Exception as error:
-                response = refusal(headers, broken(error), request_id)
-        response.headers["X-Request-Id"] = request_id
+                response = refusal(headers, await refusal_of(self._resources, error, media_type(headers)), request_id)
+        response.headers.update({"X-Request-Id": request_id} | cost_headers())
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, request_id: str) -> Response:
@@ -78,6 +84,7 @@ class GraphQLHTTP:
         self, request: dict[str, Any], context: Context, headers: Headers, allowed: tuple[OperationType, ...]
     ) -> Response:
         seconds = self._resources.settings.bizq_max_execution_seconds
+        await admit(context, request["query"], request.get("operationName"), request.get("variables"))
         try:
             async with asyncio.timeout(seconds):
                 result = await schema.execute(
@@ -88,6 +95,7 @@ class GraphQLHTTP:
                     allowed_operation_types=allowed,
                 )
         except TimeoutError:
+            spend_all()
             message = f"This took longer than {seconds:g} s, which is the limit: ask for less, or in several requests."
             raise Refused(400, "QUERY_TOO_COMPLEX", message) from None
         except InvalidOperationTypeError as error:
@@ -101,6 +109,8 @@ class GraphQLHTTP:
             refused = refused or (result.data is None and all(error.path is None for error in result.errors))
         if not refused:
             body["data"] = result.data
+        if result.extensions:
+            body["extensions"] = result.extensions
         media = media_type(headers)
         # application/json keeps 200 for what a legacy client would otherwise take for a transport failure.
         status = 400 if refused and media == RESPONSE_TYPE else 200
@@ -128,10 +138,30 @@ async def caller(resources: Resources, credentials: Credentials) -> Principal | 
         raise Refused(403, "FORBIDDEN", error.message) from None
 
 
-def broken(error: Exception) -> Refused:
-    """The answer to what ended a request before it could be executed. Logs what nobody expected."""
+async def refusal_of(resources: Resources, error: Exception, media: str) -> Refused:
+    """As `broken`. To be refused costs a point as well, and with none left it is throttled."""
+    if isinstance(error, Refused):
+        try:
+            await admit_refused(resources)
+        except Throttled as throttled:
+            return broken(throttled, media)
+    return broken(error, media)
+
+
+def broken(error: Exception, media: str) -> Refused:
+    """The answer to what ended a request before it could be executed. Logs what nobody expected.
+
+    `media` is the type of the answer that was asked for: in application/json whatever GraphQL itself has to say has
+    status 200 (specification of GraphQL over HTTP).
+    """
     if isinstance(error, Refused):
         return error
+    if isinstance(error, Throttled):
+        status = 200 if media == JSON_TYPE else 429
+        return Refused(status, THROTTLED, error.message, error=error, Retry_After=str(error.retry_after))
+    if isinstance(error, QueryTooComplex):
+        status = 200 if media == JSON_TYPE else 400
+        return Refused(status, "QUERY_TOO_COMPLEX", error.message, error=error)
     if is_unavailable(error):
         log.warning("request refused: the database does not answer", reason=type(error).__name__)
         return Refused(503, INTERNAL, UNAVAILABLE_MESSAGE, Retry_After="1")

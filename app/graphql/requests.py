@@ -8,6 +8,10 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from app.errors import AppError, InvalidInput, LimitExceeded
+from app.graphql.cost import cost_extensions
+from app.graphql.errors import throttling
+from app.graphql.guard import QueryTooComplex
+from app.services.limit.throttle import Throttled
 
 RESPONSE_TYPE = "application/graphql-response+json"
 JSON_TYPE = "application/json"
@@ -70,7 +74,13 @@ def refusal(headers: Headers, refused: Refused, request_id: str) -> Response:
         extensions["path"] = list(refused.error.path)
     if isinstance(refused.error, LimitExceeded):
         extensions |= {"limit": refused.error.limit, "actual": refused.error.actual}
-    body = {"errors": [{"message": refused.message, "extensions": extensions}]}
+    if isinstance(refused.error, QueryTooComplex):
+        extensions["limitName"] = refused.error.name
+    if isinstance(refused.error, Throttled):
+        extensions |= throttling(refused.error)
+    body: dict[str, Any] = {"errors": [{"message": refused.message, "extensions": extensions}]}
+    if cost := cost_extensions():
+        body["extensions"] = cost
     response = respond(body, refused.status, media_type(headers))
     response.headers.update(refused.headers)
     return response

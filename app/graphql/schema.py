@@ -11,6 +11,7 @@ from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
 from app.graphql.audit.queries import AuditQueries
 from app.graphql.context import Context
+from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
 from app.graphql.node import NodeQueries
@@ -72,6 +73,7 @@ schema = Schema(
     types=[GenericError, LimitError],
     extensions=[
         Documents,
+        CostReport,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

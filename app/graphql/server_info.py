@@ -7,6 +7,7 @@ import strawberry
 from app.graphql import relay
 from app.graphql.context import Info
 from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
+from app.graphql.rate_limits import RateLimits
 from app.services.task import create, draft
 from app.services.task.watch import RESUME_WINDOW
 
@@ -42,6 +43,7 @@ class ServerInfo:
     version: str = strawberry.field(description="Version of the service.")
     providers: list[str] = strawberry.field(description="The AI providers that are configured.")
     limits: Limits = strawberry.field(description="Every limit, as a number.")
+    rate_limits: RateLimits = strawberry.field(description="How much may be asked for in which time.")
 
 
 @strawberry.type
@@ -71,4 +73,9 @@ class ServerInfoQueries:
             max_execution_seconds=settings.bizq_max_execution_seconds,
             access_token_seconds=settings.bizq_token_seconds,
         )
-        return ServerInfo(version=version("bizq"), providers=list(info.context.resources.intake.models), limits=limits)
+        return ServerInfo(
+            version=version("bizq"),
+            providers=list(info.context.resources.intake.models),
+            limits=limits,
+            rate_limits=RateLimits.of(settings),
+        )

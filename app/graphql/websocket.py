@@ -28,6 +28,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from app.errors import AppError, LimitExceeded
 from app.graphql import live
 from app.graphql.access import LiveAccess
+from app.graphql.admission import admit, as_graphql_error
 from app.graphql.context import Context, Resources
 from app.graphql.documents import parse_document
 from app.graphql.errors import publish
@@ -35,6 +36,7 @@ from app.graphql.guard import QueryTooComplex
 from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
 from app.graphql.schema import schema
 from app.services.account.authenticate import Credentials
+from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
 # Close code of graphql-transport-ws: come back with other credentials.
@@ -91,6 +93,11 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
+        try:
+            await admit(self.context, operation.query, operation.operation_name, operation.variables)
+        except (Throttled, QueryTooComplex) as refused:
+            await operation.send_initial_errors([as_graphql_error(refused, self.context)])
+            return
         if not live.is_subscription(operation.query, operation.operation_name, self.context):
             await self._run_once(operation)
             return

@@ -6,6 +6,7 @@ import strawberry
 
 from app import ids
 from app.graphql.account.api_keys import ApiKeyMutations
+from app.graphql.account.limited import Limited
 from app.graphql.account.mails import MailMutations
 from app.graphql.account.mfa import MfaMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
@@ -17,6 +18,7 @@ from app.principal import Person, client_address
 from app.services.account import change_password, sessions, sign_in, sign_up
 from app.services.account.lockout import SignInLocked
 from app.services.account.mfa_challenge import Challenge
+from app.services.limit.attempts import Attempt
 from app.services.workspace.invitations import offer_of
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
@@ -47,7 +49,7 @@ class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations):
     @strawberry.mutation(
         description="Create an account with a workspace of its own, and mail a link that verifies its address. Where "
         "the installation signs in verified addresses only, there is no token before that.",
-        extensions=[PayloadErrors("input")],
+        extensions=[PayloadErrors("input"), Limited(Attempt.SIGN_UP)],
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
@@ -75,7 +77,7 @@ class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations):
         description="Get an access token for an existing account: with email and password, and where the answer has a "
         "mfaChallenge, then with that and a code. After several failures it has to wait: LIMIT_EXCEEDED, and retryAt "
         "says until when.",
-        extensions=[PayloadErrors("input")],
+        extensions=[PayloadErrors("input"), Limited(Attempt.SIGN_IN)],
     )
     async def sign_in(
         self, info: Info, input: Annotated[SignInInput, strawberry.argument(description="The login.")]
@@ -91,7 +93,7 @@ class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations):
     @strawberry.mutation(
         description="Exchange a refresh token for a new access token and the next refresh token. Send no "
         "Authorization. Each works once: using one again ends the session, so refresh in one place at a time.",
-        extensions=[PayloadErrors()],
+        extensions=[PayloadErrors(), Limited(Attempt.REFRESH)],
     )
     async def refresh_session(self, info: Info, refresh_token: RefreshTokenArgument) -> AuthPayload:
         resources = info.context.resources

@@ -111,7 +111,7 @@ class AuthPayload:
         description="The workspace: the new one after signUp, the caller's only one after signIn.",
     )
     retry_at: datetime | None = strawberry.field(
-        default=None, description="After too many failures (LIMIT_EXCEEDED): when signing in can be tried again."
+        default=None, description="After too many failures or requests (LIMIT_EXCEEDED): when it can be tried again."
     )
     mfa_challenge: str | None = strawberry.field(
         default=None,

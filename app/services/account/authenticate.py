@@ -20,8 +20,10 @@ from app.services.account.tokens import Claims, TokenSigner
 # A revoked key, session or membership stops working within this time.
 CACHE_SECONDS = 1.0
 CACHE_SIZE = 10_000
-_API_KEY = text("SELECT * FROM auth_api_key(:hash)")
-_MEMBERSHIPS = text("SELECT * FROM auth_session_memberships(:user, :session)")
+_API_KEY = text("SELECT k.*, auth_workspace_plan(k.workspace_id) AS plan FROM auth_api_key(:hash) k")
+_MEMBERSHIPS = text(
+    "SELECT m.*, auth_workspace_plan(m.workspace_id) AS plan FROM auth_session_memberships(:user, :session) m"
+)
 _Key: TypeAlias = "bytes | tuple[UUID, UUID | None]"
 
 
@@ -76,6 +78,7 @@ class Authenticator:
             role=Role(row["role"]),
             api_key_id=row["api_key_id"],
             scopes=scopes,
+            plan=row["plan"],
         )
 
     async def _of_user(self, claims: Claims, workspace: str | None) -> Principal | Person:
@@ -96,6 +99,7 @@ class Authenticator:
                     user_id=user_id,
                     expires_at=claims.expires_at,
                     session_id=claims.session_id,
+                    plan=row["plan"],
                 )
         raise Forbidden("You are not a member of this workspace.")
 

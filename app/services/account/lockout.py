@@ -64,7 +64,7 @@ class Attempt:
 
     @classmethod
     def of(cls, vault: Vault, login: str, client: str | None) -> "Attempt":
-        network = _network(client) if client else ""
+        network = network_of(client) if client else ""
         return cls(
             origins=vault.indexes(_ORIGIN, f"{login}\0{network}"),
             accounts=vault.indexes(_ACCOUNT, login),
@@ -101,7 +101,8 @@ async def unlock(connection: AsyncConnection, attempt: Attempt) -> None:
     await connection.execute(_FORGET, {"keys": [*attempt.origins, *attempt.accounts]})
 
 
-def _network(client: str) -> str:
+def network_of(client: str) -> str:
+    """The address that counts: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:

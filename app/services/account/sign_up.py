@@ -14,7 +14,7 @@ from app.services.account import passwords, people
 from app.services.account.api_keys import NewKey
 from app.services.account.people import normalized_email
 from app.services.account.verification import send_verification
-from app.services.workspace.create import checked_name, create_workspace, founder
+from app.services.workspace.create import FIRST_PLAN, checked_name, create_workspace, founder
 from app.services.workspace.invitations import Offer, accept
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
@@ -28,6 +28,7 @@ class SignUp:
     password: str
     name: str
     workspace_name: str | None = None
+    plan: str = FIRST_PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ async def sign_up(
         if offer is not None:
             await accept(uow, vault, offer)
         else:
-            await create_workspace(uow, workspace_name)
+            await create_workspace(uow, workspace_name, wanted.plan)
         uow.audit("account.sign_up", ids.encode(ids.USER, account.user_id))
         if public_url is not None:
             await send_verification(uow, account.user_id, email, public_url)

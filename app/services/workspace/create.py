@@ -23,12 +23,12 @@ def founder(person: Person) -> Principal:
     return Principal(ids.new_id(), Role.OWNER, person.user_id, None, None, person.expires_at, person.session_id)
 
 
-async def create_workspace(uow: UnitOfWork, name: str) -> RowMapping:
+async def create_workspace(uow: UnitOfWork, name: str, plan: str = FIRST_PLAN) -> RowMapping:
     """The one that the unit of work acts in, with the caller as its owner. Raises InvalidInput."""
     owner_id = uow.principal.person.user_id
     name = checked_name(name)
     values = {"id": uow.principal.workspace_id, "name": name, "slug": _slug(name), "owner_id": owner_id}
-    statement = insert(Workspace).values(**values, plan=FIRST_PLAN).returning(*_WORKSPACE.c)
+    statement = insert(Workspace).values(**values, plan=plan).returning(*_WORKSPACE.c)
     row = (await uow.session.execute(statement)).mappings().one()
     await add_member(uow, owner_id, Role.OWNER)
     uow.audit("workspace.create", ids.encode(ids.WORKSPACE, row["id"]))
