@@ -17,6 +17,7 @@ TEMPLATE_VERSION = "tplv"
 USER = "usr"
 API_KEY = "key"
 WAIT = "wait"
+SSO_CONNECTION = "sso"
 
 
 def new_id() -> UUID:

@@ -28,11 +28,15 @@ from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
 from app.http.jwks import Jwks
+from app.http.sso import SsoRoutes
+from app.providers.identity.web import Web
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
+from app.services.account.external_tokens import ExternalTokens
 from app.services.account.tokens import TokenSigner
 from app.services.routing.configured import configured_models
+from app.services.sso.single_sign_on import SingleSignOn
 from app.services.task.create import Intake
 from app.services.task.log import task_feed
 from app.settings import Settings
@@ -48,13 +52,16 @@ def build_app(settings: Settings) -> Starlette:
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
     vault = Vault(settings.encryption_keys)
     feed = task_feed(engine, hub)
-    authenticator = Authenticator(engine, signer)
+    unit_of_work = UnitOfWorkFactory(engine, hub, announcer)
+    web = Web()
+    external = ExternalTokens(engine, unit_of_work, vault, web, settings.bizq_token_issuers)
+    authenticator = Authenticator(engine, signer, external)
     access = AccessWatch(authenticator)
     resources = Resources(
         settings=settings,
         query_limits=limits_of(settings),
         engine=engine,
-        unit_of_work=UnitOfWorkFactory(engine, hub, announcer),
+        unit_of_work=unit_of_work,
         authenticator=authenticator,
         signer=signer,
         vault=vault,
@@ -72,6 +79,7 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(engine.dispose)
             await check_role(engine)
             stack.push_async_callback(authenticator.close)
+            stack.push_async_callback(web.close)
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
             await hub.start()
@@ -81,6 +89,10 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(access.stop)
             yield
 
+    sso: list[Route] = []
+    if settings.bizq_api_url is not None:
+        addresses = (settings.bizq_api_url, settings.allowed_origins)
+        sso = SsoRoutes(SingleSignOn(engine, unit_of_work, vault, web, *addresses)).routes()
     readiness = Readiness(engine, hub)
     app = Starlette(
         routes=[
@@ -89,6 +101,7 @@ def build_app(settings: Settings) -> Starlette:
             Route("/graphql/stream", GraphQLSSE(resources)),
             Route("/schema.graphql", _schema),
             Route("/.well-known/jwks.json", Jwks(signer).jwks),
+            *sso,
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],

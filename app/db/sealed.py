@@ -20,8 +20,10 @@ class SealedColumn:
 
 USER_EMAIL = SealedColumn("users", "email", index="email_index")
 USER_NAME = SealedColumn("users", "name")
+SSO_CLIENT_SECRET = SealedColumn("sso_connections", "client_secret")
 
 SEALED = (
     USER_EMAIL,
     USER_NAME,
+    SSO_CLIENT_SECRET,
 )

@@ -1,11 +1,17 @@
 """The tables, one file each. Importing this package registers all of them with SQLModel's metadata."""
 
 from app.models.api_key import ApiKey
+from app.models.external_identity import ExternalIdentity
+from app.models.former_member import FormerMember
 from app.models.idempotency_key import IdempotencyKey
 from app.models.membership import Membership
 from app.models.refresh_token import RefreshToken
 from app.models.session import Session
 from app.models.sign_in_failure import SignInFailure
+from app.models.sso_code import SsoCode
+from app.models.sso_connection import SsoConnection
+from app.models.sso_domain import SsoDomain
+from app.models.sso_flow import SsoFlow
 from app.models.task import Task, TaskComplexity, TaskStatus, TaskWaitReason, TimeoutPolicy
 from app.models.task_attempt import TaskAttempt
 from app.models.task_event import TaskEvent, TaskEventKind
@@ -17,11 +23,17 @@ from app.models.workspace import Workspace
 
 __all__ = [
     "ApiKey",
+    "ExternalIdentity",
+    "FormerMember",
     "IdempotencyKey",
     "Membership",
     "RefreshToken",
     "Session",
     "SignInFailure",
+    "SsoCode",
+    "SsoConnection",
+    "SsoDomain",
+    "SsoFlow",
     "Task",
     "TaskAttempt",
     "TaskComplexity",

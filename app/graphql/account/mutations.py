@@ -6,6 +6,7 @@ import strawberry
 
 from app.graphql.account.api_keys import ApiKeyMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
+from app.graphql.account.sso import SsoMutations
 from app.graphql.account.types import AuthPayload, SimplePayload
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors, user_error
@@ -39,7 +40,7 @@ class ChangePasswordInput:
 
 
 @strawberry.type
-class AccountMutations(ApiKeyMutations):
+class AccountMutations(ApiKeyMutations, SsoMutations):
     @strawberry.mutation(
         description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
     )

@@ -51,22 +51,42 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, vault: Vault, wanted: SignUp)
     password_hash = await passwords.hash_password(wanted.password)
     account = NewAccount(ids.new_id(), ids.new_id())
     async with unit_of_work(account.principal) as uow:
-        person = {"email": email, "name": name, "password_hash": password_hash}
-        if not await people.add_user(uow.session, vault, account.user_id, **person):
-            raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
-        await uow.session.execute(
-            insert(Workspace).values(
-                id=account.workspace_id,
-                name=workspace_name,
-                slug=_slug(workspace_name),
-                owner_id=account.user_id,
-                plan=FIRST_PLAN,
-            )
-        )
-        await uow.session.execute(
-            insert(Membership).values(workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER)
-        )
+        who = {"email": email, "name": name, "workspace_name": workspace_name}
+        await open_account(uow, vault, account, **who, password_hash=password_hash)
     return account
+
+
+async def open_account(
+    uow: UnitOfWork,
+    vault: Vault,
+    account: NewAccount,
+    *,
+    email: str,
+    name: str,
+    workspace_name: str,
+    password_hash: str | None = None,
+) -> None:
+    """The user and their workspace. Raises Conflict for an address that is taken."""
+    if not await people.add_user(
+        uow.session, vault, account.user_id, email=email, name=name, password_hash=password_hash
+    ):
+        raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
+    await uow.session.execute(
+        insert(Workspace).values(
+            id=account.workspace_id,
+            name=workspace_name,
+            slug=_slug(workspace_name),
+            owner_id=account.user_id,
+            plan=FIRST_PLAN,
+        )
+    )
+    await add_member(uow, account.user_id, Role.OWNER)
+
+
+async def add_member(uow: UnitOfWork, user_id: UUID, role: Role) -> None:
+    """To the caller's workspace."""
+    member = {"workspace_id": uow.principal.workspace_id, "user_id": user_id, "role": role}
+    await uow.session.execute(insert(Membership).values(member))
 
 
 async def add_api_key(uow: UnitOfWork, *, creator_id: UUID, name: str, key: NewKey, role: Role) -> UUID:
