@@ -15,8 +15,7 @@ from starlette.routing import Route
 from app.db.availability import is_unavailable
 from app.errors import InvalidInput
 from app.services.sso.flows import LIFETIME
-from app.services.sso.refusal import SsoRefused
-from app.services.sso.single_sign_on import CALLBACK, Asked, NoConnection, NotUnderWay, SingleSignOn
+from app.services.sso.single_sign_on import CALLBACK, Asked, SingleSignOn
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +46,8 @@ class SsoRoutes:
             )
         )
         response = RedirectResponse(departure.url, SEE_OTHER)
-        _set_cookie(response, departure.browser, int(LIFETIME.total_seconds()))
+        if departure.browser is not None:
+            _set_cookie(response, departure.browser, int(LIFETIME.total_seconds()))
         return response
 
     async def _callback(self, request: Request, given: dict[str, str]) -> Response:
@@ -68,12 +68,8 @@ def _guarded(handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
             return await handler(request, _parameters(request))
-        except NoConnection as error:
-            return PlainTextResponse(error.message + "\n", 404)
-        except (InvalidInput, NotUnderWay) as error:
+        except InvalidInput as error:
             return PlainTextResponse(error.message + "\n", 400)
-        except SsoRefused as error:
-            return PlainTextResponse(error.message + "\n", 503)
         except Exception as error:
             if is_unavailable(error):
                 log.warning("single sign-on refused: the database does not answer", reason=type(error).__name__)

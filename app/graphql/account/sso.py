@@ -32,8 +32,8 @@ class SsoMutations:
         return await signed_in(info.context, session)
 
     @strawberry.mutation(
-        description="After single sign-on ended with ACCOUNT_EXISTS: let it sign in to the caller's account from now on. "
-        "The caller is signed in to the account with that e-mail address; the code works once, for 10 minutes.",
+        description="After single sign-on ended with ACCOUNT_EXISTS: let it sign in to the caller's account from now "
+        "on. The caller is signed in to the account with that e-mail address; the code works once, for 10 minutes.",
         extensions=[PayloadErrors()],
     )
     async def link_sso(self, info: Info, code: CodeArgument, verifier: VerifierArgument) -> SimplePayload:

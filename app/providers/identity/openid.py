@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote_plus
 
 import httpx2
 import jwt
@@ -24,6 +25,7 @@ from app.providers.identity.web import SECONDS, IdentityProviderUnavailable, Web
 from app.settings import secure_url
 
 SCOPE = "openid email profile"
+BASIC = "client_secret_basic"
 # How far the provider's clock may be from ours.
 LEEWAY_SECONDS = 30
 METADATA_SECONDS = 300.0
@@ -143,9 +145,11 @@ class OpenIdProvider:
 
     def _oauth(self, client: Client, client_authentication: str) -> Any:
         """Not to be closed: it has nothing of its own but the transport, which is everybody's."""
+        # Authlib leaves it to us to encode both for HTTP Basic (RFC 6749, section 2.3.1).
+        is_basic = client_authentication == BASIC
         return AsyncOAuth2Client(
-            client.id,
-            client.secret,
+            quote_plus(client.id) if is_basic else client.id,
+            quote_plus(client.secret) if is_basic else client.secret,
             token_endpoint_auth_method=client_authentication,
             scope=SCOPE,
             redirect_uri=client.redirect_uri,
@@ -163,11 +167,11 @@ def _metadata(issuer: str, document: Mapping[str, Any]) -> Metadata:
         endpoints = {name: secure_url(str(document.get(name, ""))) for name in _ENDPOINTS}
     except ValueError as error:
         raise IdentityProviderUnavailable(f"An endpoint of {issuer} {error}.") from None
-    ways = _texts(document, "token_endpoint_auth_methods_supported", "client_secret_basic")
+    ways = _texts(document, "token_endpoint_auth_methods_supported", BASIC)
     return Metadata(
         **endpoints,
         names_itself=document.get("authorization_response_iss_parameter_supported") is True,
-        client_authentication="client_secret_basic" if "client_secret_basic" in ways else "client_secret_post",
+        client_authentication=BASIC if BASIC in ways else "client_secret_post",
         algorithms=_ALGORITHMS & _texts(document, "id_token_signing_alg_values_supported", "RS256"),
     )
 

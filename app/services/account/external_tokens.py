@@ -115,7 +115,7 @@ class ExternalTokens:
     async def _sign_up(self, person: ExternalPerson) -> UUID:
         if person.email is None:
             raise Forbidden(
-                "Nobody is known by this token yet. To sign up by it, it needs the claims email, and email_verified as true."
+                "Nobody is known by this token yet. To sign up, it needs the claims email, and email_verified as true."
             )
         account = NewAccount(ids.new_id(), ids.new_id())
         async with self._unit_of_work(account.principal) as uow:

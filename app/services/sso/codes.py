@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, insert, text
+from sqlalchemy import RowMapping, insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import clock
@@ -59,23 +59,23 @@ async def keep(
 
 async def take_sign_in(engine: AsyncEngine, code: str, verifier: str) -> UUID:
     """Who signed in. Raises InvalidCredentials: unknown, used, too old, or not with this verifier."""
-    user_id: UUID = (await _take(engine, code, verifier, linking=False)).user_id
+    user_id: UUID = (await _take(engine, code, verifier, linking=False))["user_id"]
     return user_id
 
 
 async def take_link(engine: AsyncEngine, code: str, verifier: str) -> Link:
     """Raises InvalidCredentials, as above."""
-    return Link(*await _take(engine, code, verifier, linking=True))
+    return Link(**await _take(engine, code, verifier, linking=True))
 
 
 def not_valid() -> InvalidCredentials:
     return InvalidCredentials("The code is not valid any more; start single sign-on again.", ("code",))
 
 
-async def _take(engine: AsyncEngine, code: str, verifier: str, *, linking: bool) -> Row[tuple[UUID, UUID, UUID, bytes]]:
+async def _take(engine: AsyncEngine, code: str, verifier: str, *, linking: bool) -> RowMapping:
     values = {"code": hash_of(code), "challenge": challenge_of(verifier), "linking": linking}
     async with engine.begin() as transaction:
-        row = (await transaction.execute(_TAKE, values)).one_or_none()
+        row = (await transaction.execute(_TAKE, values)).mappings().one_or_none()
     if row is None:
         raise not_valid()
     return row

@@ -6,6 +6,7 @@ from app.errors import InvalidCredentials
 
 
 class Reason(StrEnum):
+    NO_CONNECTION = "NO_CONNECTION"
     REFUSED_BY_PROVIDER = "REFUSED_BY_PROVIDER"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
     INVALID_RESPONSE = "INVALID_RESPONSE"
@@ -16,6 +17,7 @@ class Reason(StrEnum):
 
 
 MESSAGES = {
+    Reason.NO_CONNECTION: "Nobody signs in that way here.",
     Reason.REFUSED_BY_PROVIDER: "The identity provider did not sign you in.",
     Reason.PROVIDER_UNAVAILABLE: "The identity provider does not answer at the moment; try again.",
     Reason.INVALID_RESPONSE: "The identity provider's answer does not show who you are; start again.",

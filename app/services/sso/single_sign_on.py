@@ -43,14 +43,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Where to send the browser, and the secret that it is to keep."""
+    """Where to send the browser, and the secret that it is to keep if it goes to a provider."""
 
     url: str
-    browser: str
-
-
-class NoConnection(InvalidInput):
-    """Nobody signs in that way here."""
+    browser: str | None
 
 
 class NotUnderWay(InvalidInput):
@@ -78,13 +74,20 @@ class SingleSignOn:
         self._providers: dict[str, OpenIdProvider] = {}
 
     async def start(self, asked: Asked) -> Departure:
-        """Raises InvalidInput naming the parameter, NoConnection, or SsoRefused where the provider is away."""
+        """To the provider; or back to `return_to` with `sso_error`. Raises InvalidInput naming the parameter."""
         self._check(asked)
-        connection = await self._connection(asked)
         try:
-            await self._provider(connection).metadata()
+            return await self._depart(asked, await self._connection(asked))
+        except SsoRefused as refused:
+            log.warning("single sign-on not begun", reason=refused.reason.value, detail=refused.detail)
+            return Departure(_with(asked.return_to, {"sso_error": refused.reason.value}), None)
+
+    async def _depart(self, asked: Asked, connection: Connection) -> Departure:
+        provider = self._provider(connection)
+        try:
+            await provider.metadata()
             begun = await flows.begin(self._engine, connection, challenge=asked.challenge, return_to=asked.return_to)
-            url = await self._provider(connection).sign_in_url(
+            url = await provider.sign_in_url(
                 self._client(connection),
                 state=begun.state,
                 nonce=begun.nonce,
@@ -92,7 +95,7 @@ class SingleSignOn:
                 login_hint=asked.email,
             )
         except IdentityProviderUnavailable as error:
-            raise _refused(connection, SsoRefused(Reason.PROVIDER_UNAVAILABLE, str(error))) from None
+            raise SsoRefused(Reason.PROVIDER_UNAVAILABLE, str(error)) from None
         return Departure(url, begun.browser)
 
     async def finish(self, answer: Mapping[str, str], browser: str) -> str:
@@ -108,7 +111,7 @@ class SingleSignOn:
             person = await self._authenticated(connection, flow, answer, browser)
             outcome = await self._admitted(connection, flow, person)
         except SsoRefused as refused:
-            _refused(connection, refused)
+            _log(connection, refused)
             outcome = {"sso_error": refused.reason.value}
         return _with(flow.return_to, outcome)
 
@@ -139,7 +142,7 @@ class SingleSignOn:
                 owner = await admit.owner_of(self._engine, self._vault, person.email)
             if owner is None:
                 raise
-            _refused(connection, refused)
+            _log(connection, refused)
             code = await codes.keep(self._engine, connection, owner, flow.challenge, identity=person.identity)
             return {"sso_error": refused.reason.value, "sso_code": code}
         log.info("signed in by an identity provider", connection=str(connection.id), user=str(user_id))
@@ -168,7 +171,7 @@ class SingleSignOn:
             )
             found = await connections.find(self._engine, self._vault, domain=domain)
         if found is None:
-            raise NoConnection("Nobody signs in that way here. Sign in with a password.")
+            raise SsoRefused(Reason.NO_CONNECTION)
         return found
 
     async def _find(self, flow: Flow) -> Connection | None:
@@ -189,11 +192,10 @@ def _check_issuer(named: str | None, issuer: str, *, required: bool) -> None:
         raise SsoRefused(Reason.INVALID_RESPONSE, "The answer is another issuer's, or does not name its own.")
 
 
-def _refused(connection: Connection, refused: SsoRefused) -> SsoRefused:
+def _log(connection: Connection, refused: SsoRefused) -> None:
     log.warning(
         "single sign-on refused", connection=str(connection.id), reason=refused.reason.value, detail=refused.detail
     )
-    return refused
 
 
 def _origin(url: str) -> str:
@@ -207,4 +209,4 @@ def _origin(url: str) -> str:
 def _with(url: str, parameters: Mapping[str, str]) -> str:
     parts = urlsplit(url)
     query = [*parse_qsl(parts.query, keep_blank_values=True), *parameters.items()]
-    return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+    return urlunsplit(parts._replace(query=urlencode(query)))
