@@ -24,12 +24,13 @@ COMMANDS = {
     "fakes": "fakes:fakes",
     "doctor": "doctor:doctor",
     "workspace": "workspace:app",
+    "sso": "sso:app",
     "keys": "keys:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "keys"}
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "sso", "keys"}
 
 
 def main() -> None:

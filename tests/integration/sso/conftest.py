@@ -44,6 +44,7 @@ def provider(served_provider: IdentityProvider, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(key_set, "APART_SECONDS", 0.0)
     served_provider.order = None
     served_provider.asked.clear()
+    served_provider.codes.clear()
     served_provider.person = Person(secrets.token_hex(8), f"ann@{secrets.token_hex(8)}.example")
     return served_provider
 
