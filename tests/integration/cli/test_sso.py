@@ -69,7 +69,7 @@ async def test_domain_is_one_connections_only(sso: Sso, tenant: Tenant, domain: 
 
     again = await sso("add", tenant.workspace_id, *options)
 
-    assert (again.code, again.err.strip()) == (1, f"error: {domain}: another connection has it.")
+    assert (again.code, again.err.strip()) == (1, f"error {domain}: another connection has it.")
     assert len(await of(sso, tenant)) == 1
 
 

@@ -18,12 +18,12 @@ from tests.integration.graphql_client import Gql
 from tests.integration.tenancy.conftest import Connection, enter
 
 # Only functions of their owner reach these.
-NOBODYS = {"sign_in_failures"}
+NOBODYS = {"sign_in_failures", "external_identities", "sso_connections", "sso_domains", "sso_flows", "sso_codes"}
 TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS)
 # What tells in each table whose row it is.
 OWNED_BY = {"users": "id", "workspaces": "id", "sessions": "user_id", "refresh_tokens": "user_id"}
 OF_A_USER = {"users", "sessions", "refresh_tokens"}
-NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens"}
+NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens", "former_members"}
 NEVER_DELETED = NEVER_CHANGED | {"users", "workspaces", "sessions"}
 
 
@@ -53,6 +53,11 @@ async def pair(
             """INSERT INTO task_attempts (task_id, number, workspace_id, status)
             SELECT id, 1, workspace_id, 'RUNNING' FROM tasks WHERE workspace_id = $1""",
             tenant.account.workspace_id,
+        )
+        await as_superuser.execute(
+            "INSERT INTO former_members (workspace_id, user_id) VALUES ($1, $2)",
+            tenant.account.workspace_id,
+            tenant.account.user_id,
         )
         lifetime = Lifetime(idle=timedelta(days=1), longest=timedelta(days=1))
         await open_session(engine, tenant.account.user_id, lifetime)
