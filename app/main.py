@@ -30,11 +30,14 @@ from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
 from app.http.jwks import Jwks
+from app.http.sso import SsoRoutes
 from app.integrations.configured import configured_mailer
 from app.integrations.delivery import MailDelivery
+from app.providers.identity.web import Web
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
+from app.services.account.external_tokens import ExternalTokens
 from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
 from app.services.limit.attempts import Attempts
@@ -42,6 +45,7 @@ from app.services.limit.budget import Budgets
 from app.services.limit.limiter import Limiter
 from app.services.limit.throttle import Throttle
 from app.services.routing.configured import configured_models
+from app.services.sso.single_sign_on import SingleSignOn
 from app.services.task.create import Intake
 from app.services.task.log import task_feed
 from app.settings import Settings
@@ -59,7 +63,10 @@ def build_app(settings: Settings) -> Starlette:
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
     vault = Vault(settings.encryption_keys)
     feed = task_feed(engine, hub)
-    authenticator = Authenticator(engine, signer)
+    unit_of_work = UnitOfWorkFactory(engine, hub, announcer, mailer)
+    web = Web()
+    external = ExternalTokens(engine, unit_of_work, vault, web, settings.bizq_token_issuers)
+    authenticator = Authenticator(engine, signer, external)
     access = AccessWatch(authenticator)
     buckets = SharedBuckets(settings.redis)
     limiter = Limiter(buckets)
@@ -67,7 +74,7 @@ def build_app(settings: Settings) -> Starlette:
         settings=settings,
         query_limits=limits_of(settings),
         engine=engine,
-        unit_of_work=UnitOfWorkFactory(engine, hub, announcer, mailer),
+        unit_of_work=unit_of_work,
         authenticator=authenticator,
         signer=signer,
         vault=vault,
@@ -90,6 +97,7 @@ def build_app(settings: Settings) -> Starlette:
             await check_role(engine)
             stack.push_async_callback(authenticator.close)
             stack.push_async_callback(failed_sign_ins.close)
+            stack.push_async_callback(web.close)
             stack.push_async_callback(redis.aclose)
             stack.push_async_callback(announcer.close)
             stack.push_async_callback(mailer.close)
@@ -102,6 +110,10 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(access.stop)
             yield
 
+    sso: list[Route] = []
+    if settings.bizq_api_url is not None:
+        addresses = (settings.bizq_api_url, settings.allowed_origins)
+        sso = SsoRoutes(SingleSignOn(engine, unit_of_work, vault, web, *addresses)).routes()
     readiness = Readiness(engine, hub)
     app = Starlette(
         routes=[
@@ -110,6 +122,7 @@ def build_app(settings: Settings) -> Starlette:
             Route("/graphql/stream", GraphQLSSE(resources)),
             Route("/schema.graphql", _schema),
             Route("/.well-known/jwks.json", Jwks(signer).jwks),
+            *sso,
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],

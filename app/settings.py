@@ -2,15 +2,18 @@
 
 import base64
 import difflib
+import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import AppError, ErrorCode
@@ -29,6 +32,42 @@ class SettingsError(AppError):
     """A variable is missing, wrong or unknown. The message names it and says what would be right."""
 
     code = ErrorCode.INVALID_INPUT
+
+
+def secure_url(text: str) -> str:
+    """The same text. Raises ValueError where it is no https address, or http elsewhere than on this machine."""
+    parts = urlsplit(text)
+    if parts.scheme == "https" and parts.hostname:
+        return text
+    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+        return text
+    raise ValueError("is not an address that begins with https:// (http:// only on this machine)")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class TokenIssuer(BaseModel):
+    """Somebody else whose access tokens are accepted: those with this `iss` and `aud`, of a key at `jwks_url`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern="^[a-z0-9-]{1,40}$")
+    issuer: str = Field(min_length=1, max_length=500)
+    jwks_url: str
+    audience: str = Field(min_length=1, max_length=500)
+    algorithms: tuple[
+        Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"], ...
+    ] = Field(min_length=1)
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _secure(cls, value: str) -> str:
+        return secure_url(value)
 
 
 class Settings(BaseSettings):
@@ -52,6 +91,8 @@ class Settings(BaseSettings):
     bizq_token_seconds: int = Field(900, ge=1, le=86_400)
     bizq_session_idle_days: int = Field(30, ge=1, le=365)
     bizq_session_days: int = Field(90, ge=1, le=3650)
+    bizq_token_issuers: Annotated[tuple[TokenIssuer, ...], NoDecode] = ()
+    bizq_api_url: str | None = None
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     bizq_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
 
@@ -112,6 +153,18 @@ class Settings(BaseSettings):
         ):
             raise ValueError(f"is not like FREE=1,PRO=10,SCALE=100, with factors from 1 to {MAX_PLAN_FACTOR}")
         return {pair[0].strip(): int(pair[1]) for pair in pairs} if isinstance(value, str) else value
+
+    @field_validator("bizq_token_issuers", mode="before")
+    @classmethod
+    def _issuers(cls, value: object) -> object:
+        return _token_issuers(value) if isinstance(value, str) else value
+
+    @field_validator("bizq_api_url")
+    @classmethod
+    def _api_address(cls, value: str | None) -> str | None:
+        if value is not None and not set(secure_url(value)).isdisjoint("?# "):
+            raise ValueError("is an address without ? and #, such as https://api.example.com")
+        return value.rstrip("/") if value is not None else None
 
     @field_validator("bizq_token_key", "bizq_encryption_key")
     @classmethod
@@ -244,6 +297,33 @@ def _address(value: SecretStr | None, schemes: tuple[str, ...], example: str) ->
         if scheme not in schemes or not rest:
             raise ValueError(f"is not an address such as {example}")
     return value
+
+
+def _token_issuers(text: str) -> tuple[TokenIssuer, ...]:
+    """Raises ValueError that names the entry and its field."""
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list):
+        raise ValueError(
+            'is not a JSON list such as [{"name":…,"issuer":…,"jwks_url":…,"audience":…,"algorithms":[…]}]'
+        )
+    issuers = tuple(_token_issuer(number, entry) for number, entry in enumerate(entries, start=1))
+    for field in ("name", "issuer"):
+        if len({getattr(issuer, field) for issuer in issuers}) < len(issuers):
+            raise ValueError(f"has two entries with the same {field}")
+    return issuers
+
+
+def _token_issuer(number: int, entry: object) -> TokenIssuer:
+    try:
+        return TokenIssuer.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"entry {number}{', ' + field if field else ''}: {message}") from None
 
 
 def _required(value: SecretStr | None, name: str) -> SecretStr:

@@ -25,13 +25,14 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "workspace": "workspace:app",
     "user": "user:app",
+    "sso": "sso:app",
     "keys": "keys:app",
     "audit": "audit:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "keys", "user", "audit"}
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "keys", "user", "audit", "sso"}
 
 
 def main() -> None:

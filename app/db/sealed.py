@@ -23,10 +23,12 @@ USER_NAME = SealedColumn("users", "name")
 INVITATION_EMAIL = SealedColumn("invitations", "email", index="email_index")
 
 TOTP_SECRET = SealedColumn("totp_factors", "secret", key="user_id")
+SSO_CLIENT_SECRET = SealedColumn("sso_connections", "client_secret")
 
 SEALED = (
     USER_EMAIL,
     USER_NAME,
     INVITATION_EMAIL,
     TOTP_SECRET,
+    SSO_CLIENT_SECRET,
 )

@@ -44,6 +44,8 @@ MUTATION: dict[str, Need] = {
     "signIn": Access.ANYBODY,
     "refreshSession": Access.ANYBODY,
     "signOut": Access.ANYBODY,
+    "completeSso": Access.ANYBODY,
+    "linkSso": Access.PERSON,
     "requestPasswordReset": Access.ANYBODY,
     "resetPassword": Access.ANYBODY,
     "verifyEmail": Access.ANYBODY,

@@ -3,6 +3,8 @@
 from app.models.api_key import ApiKey
 from app.models.audit_chain import AuditChain
 from app.models.audit_entry import AuditEntry
+from app.models.external_identity import ExternalIdentity
+from app.models.former_member import FormerMember
 from app.models.idempotency_key import IdempotencyKey
 from app.models.invitation import Invitation
 from app.models.mail_token import MailToken
@@ -12,6 +14,10 @@ from app.models.recovery_code import RecoveryCode
 from app.models.refresh_token import RefreshToken
 from app.models.session import Session
 from app.models.sign_in_failure import SignInFailure
+from app.models.sso_code import SsoCode
+from app.models.sso_connection import SsoConnection
+from app.models.sso_domain import SsoDomain
+from app.models.sso_flow import SsoFlow
 from app.models.task import Task, TaskComplexity, TaskStatus, TaskWaitReason, TimeoutPolicy
 from app.models.task_attempt import TaskAttempt
 from app.models.task_event import TaskEvent, TaskEventKind
@@ -26,6 +32,8 @@ __all__ = [
     "ApiKey",
     "AuditChain",
     "AuditEntry",
+    "ExternalIdentity",
+    "FormerMember",
     "IdempotencyKey",
     "Invitation",
     "MailToken",
@@ -35,6 +43,10 @@ __all__ = [
     "RefreshToken",
     "Session",
     "SignInFailure",
+    "SsoCode",
+    "SsoConnection",
+    "SsoDomain",
+    "SsoFlow",
     "Task",
     "TaskAttempt",
     "TaskComplexity",

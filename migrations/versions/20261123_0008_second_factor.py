@@ -20,7 +20,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
 $$
     SELECT u.id, u.password_hash, c.origin FROM mfa_challenges c JOIN users u ON u.id = c.user_id
     WHERE c.challenge_hash = challenge AND c.expires_at > at
-        AND c.password_digest IS NOT DISTINCT FROM sha256(convert_to(u.password_hash, 'UTF8'))
+        AND (c.password_digest IS NULL OR c.password_digest = sha256(convert_to(u.password_hash, 'UTF8')))
 $$;
 
 CREATE FUNCTION expire_mfa_challenges(most integer) RETURNS integer

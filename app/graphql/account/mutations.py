@@ -11,6 +11,7 @@ from app.graphql.account.mails import MailMutations
 from app.graphql.account.mfa import MfaMutations
 from app.graphql.account.sessions import lifetime_of, signed_in
 from app.graphql.account.sign_in import SignInInput, enter
+from app.graphql.account.sso import SsoMutations
 from app.graphql.account.types import AuthPayload, SimplePayload
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors, user_error
@@ -45,7 +46,7 @@ class ChangePasswordInput:
 
 
 @strawberry.type
-class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations):
+class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations, SsoMutations):
     @strawberry.mutation(
         description="Create an account with a workspace of its own, and mail a link that verifies its address. Where "
         "the installation signs in verified addresses only, there is no token before that.",

@@ -14,8 +14,9 @@ from app import ids
 from app.errors import Forbidden, Unauthenticated
 from app.principal import Permission, Person, Principal, Role
 from app.services.account import api_keys
+from app.services.account.external_tokens import ExternalTokens
 from app.services.account.key_use import KeyUse
-from app.services.account.tokens import Claims, TokenSigner
+from app.services.account.tokens import Claims, NotOurs, TokenSigner
 
 # A revoked key, session or membership stops working within this time.
 CACHE_SECONDS = 1.0
@@ -38,9 +39,10 @@ class Credentials:
 class Authenticator:
     """One a process. Look-ups are kept for a second: a burst of requests costs one."""
 
-    def __init__(self, engine: AsyncEngine, signer: TokenSigner) -> None:
+    def __init__(self, engine: AsyncEngine, signer: TokenSigner, external: ExternalTokens) -> None:
         self._engine = engine
         self._signer = signer
+        self._external = external
         self._key_use = KeyUse(engine)
         self._cache: OrderedDict[_Key, tuple[float, list[RowMapping]]] = OrderedDict()
 
@@ -61,7 +63,14 @@ class Authenticator:
         token = token.strip()
         if token.startswith(api_keys.PREFIX):
             return await self._of_api_key(token, credentials.workspace)
-        return await self._of_user(self._signer.claims_of(token), credentials.workspace)
+        return await self._of_user(await self._claims_of(token), credentials.workspace)
+
+    async def _claims_of(self, token: str) -> Claims:
+        """Others are asked only about what is not ours."""
+        try:
+            return self._signer.claims_of(token)
+        except NotOurs:
+            return await self._external.claims_of(token)
 
     async def _of_api_key(self, secret: str, workspace: str | None) -> Principal:
         key = api_keys.hash_of(secret)

@@ -79,11 +79,11 @@ async def _open(engine: AsyncEngine, lifetime: Lifetime, verified: Verified, ref
 
 
 async def _challenge(engine: AsyncEngine, verified: Verified) -> Challenge:
-    challenge = Challenge(PREFIX + secrets.token_urlsafe(32))
+    challenge, hashed = Challenge(PREFIX + secrets.token_urlsafe(32)), verified.password_hash
     values = {
         "challenge_hash": _hash_of(challenge.text),
         "user_id": verified.user_id,
-        "password_digest": hashlib.sha256(verified.password_hash.encode()).digest(),
+        "password_digest": hashlib.sha256(hashed.encode()).digest() if hashed is not None else None,
         "origin": verified.origin,
         "expires_at": clock.now() + VALID,
     }

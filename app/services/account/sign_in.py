@@ -20,11 +20,11 @@ _SIGN_IN = text(
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Whoever knows the password. `password_hash` is what it was compared with."""
+    """Whoever showed a first factor. `password_hash` is what a password was compared with; None where it was none."""
 
     user_id: UUID
-    password_hash: str
-    origin: bytes
+    password_hash: str | None = None
+    origin: bytes | None = None
 
 
 async def sign_in(

@@ -13,7 +13,7 @@ from app.principal import Person, Principal, Role
 from app.services.account import passwords, people
 from app.services.account.api_keys import NewKey
 from app.services.account.people import normalized_email
-from app.services.account.verification import send_verification
+from app.services.account.verification import mark_verified, send_verification
 from app.services.workspace.create import FIRST_PLAN, checked_name, create_workspace, founder
 from app.services.workspace.invitations import Offer, accept
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -63,9 +63,7 @@ async def sign_up(
     caller = offer.guest if offer is not None else founder(Person(ids.new_id()))
     account = NewAccount(caller.person.user_id, caller.workspace_id)
     async with unit_of_work(caller) as uow:
-        person = {"email": email, "name": name, "password_hash": password_hash}
-        if not await people.add_user(uow.session, vault, account.user_id, **person):
-            raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
+        await add_person(uow, vault, email=email, name=name, password_hash=password_hash)
         if offer is not None:
             await accept(uow, vault, offer)
         else:
@@ -74,6 +72,23 @@ async def sign_up(
         if public_url is not None:
             await send_verification(uow, account.user_id, email, public_url)
     return account
+
+
+async def open_account(
+    uow: UnitOfWork, vault: Vault, *, email: str, name: str, workspace_name: str, plan: str = FIRST_PLAN
+) -> None:
+    """For whoever another issuer vouches for: user and workspace of the caller. Raises Conflict, as below."""
+    await add_person(uow, vault, email=email, name=name, password_hash=None)
+    await mark_verified(uow.session, uow.person.user_id)
+    await create_workspace(uow, workspace_name, plan)
+    uow.audit("account.sign_up", ids.encode(ids.USER, uow.person.user_id))
+
+
+async def add_person(uow: UnitOfWork, vault: Vault, *, email: str, name: str, password_hash: str | None) -> None:
+    """The caller, as a user. Raises Conflict for an address that is taken."""
+    user_id = uow.person.user_id
+    if not await people.add_user(uow.session, vault, user_id, email=email, name=name, password_hash=password_hash):
+        raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
 
 
 async def add_api_key(uow: UnitOfWork, *, creator_id: UUID, name: str, key: NewKey, role: Role) -> UUID:

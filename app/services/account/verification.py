@@ -37,7 +37,7 @@ async def verify_email(engine: AsyncEngine, token: str) -> None:
         await append_for_user(connection, user_id, clock.now(), "email.verify")
 
 
-async def mark_verified(connection: AsyncConnection, user_id: UUID) -> None:
+async def mark_verified(connection: AsyncConnection | AsyncSession, user_id: UUID) -> None:
     """The time of the first proof stays. To be called as the user."""
     first = func.coalesce(_USER.c.email_verified_at, func.now())
     await connection.execute(update(_USER).where(_USER.c.id == user_id).values(email_verified_at=first))

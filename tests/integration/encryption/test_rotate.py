@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
-from app.db.sealed import SEALED, USER_EMAIL, USER_NAME, SealedColumn
+from app.db.sealed import USER_EMAIL, USER_NAME, SealedColumn
 from app.db.vault import Unreadable, Vault
 from app.services.account import people
 from app.services.encryption import rotate as module
 from app.services.encryption.rotate import Report, check, rotate
 from tests.integration.encryption.conftest import NEW, OLD, Add, Sql, until_waiting
 
+PEOPLE = (USER_EMAIL, USER_NAME)
 BEFORE, DURING, AFTER = Vault([OLD]), Vault([NEW, OLD]), Vault([NEW])
 
 
@@ -38,7 +39,7 @@ async def test_everything_is_sealed_and_found_by_the_new_key(
     monkeypatch.setattr(module, "BATCH", 3)
     everybody = await add(BEFORE, 10)
 
-    reports = await rotate(owner, DURING, SEALED, quiet)
+    reports = await rotate(owner, DURING, PEOPLE, quiet)
 
     assert [(report.place, *numbers(report)) for report in reports] == [
         ("users.email", 10, 10, 0, 10), ("users.name", 10, 10, 0, 10)
@@ -55,7 +56,7 @@ async def test_what_is_current_is_left_as_it_is(owner: AsyncEngine, sql: Sql, ad
     (person,) = await add(DURING)
     before = await stored(sql, person.id)
 
-    reports = await rotate(owner, DURING, SEALED, quiet)
+    reports = await rotate(owner, DURING, PEOPLE, quiet)
 
     assert [numbers(report) for report in reports] == [(1, 1, 0, 0)] * 2
     assert await stored(sql, person.id) == before
@@ -66,7 +67,7 @@ async def test_checking_counts_and_changes_nothing(owner: AsyncEngine, sql: Sql,
     await add(DURING, 2)
     before = await stored(sql, old.id)
 
-    reports = await check(owner, DURING, SEALED, quiet)
+    reports = await check(owner, DURING, PEOPLE, quiet)
 
     assert [numbers(report) for report in reports] == [(3, 2, 1, 0)] * 2
     assert not any(report.done for report in reports)

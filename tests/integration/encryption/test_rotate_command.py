@@ -62,6 +62,13 @@ async def expect_readable_alone(sql: Sql, person: Someone) -> None:
     assert AFTER.open(USER_NAME.place, person.id, row["name"]) == person.name
 
 
+def of_people(out: str) -> list[Any]:
+    """The places in `users`; nothing is in the others."""
+    places = json.loads(out)["places"]
+    assert [place["values"] for place in places if not place["place"].startswith("users.")] == [0] * (len(places) - 2)
+    return [place for place in places if place["place"].startswith("users.")]
+
+
 async def test_killed_in_the_middle_it_goes_on_when_it_is_run_again(start: Start, sql: Sql, add: Add) -> None:
     everybody = await add(BEFORE, 1_000)
     async with sql.transaction():
@@ -80,7 +87,7 @@ async def test_killed_in_the_middle_it_goes_on_when_it_is_run_again(start: Start
     code, out, _ = await result(await start("--json"))
 
     assert code == 0
-    assert [(place["values"], place["current"], place["resealed"]) for place in json.loads(out)["places"]] == [
+    assert [(place["values"], place["current"], place["resealed"]) for place in of_people(out)] == [
         (1_000, 1_000, 1_000 - done), (1_000, 1_000, 1_000)
     ]  # fmt: skip
     await expect_readable(sql, everybody, AFTER)
@@ -121,13 +128,15 @@ async def test_piped_it_tells_each_step_and_the_count_of_each_place(start: Start
     code, out, err = await result(await start())
 
     assert code == 0
-    assert [line.split() for line in out.splitlines()] == [
+    assert [line.split() for line in out.splitlines() if line.startswith(("PLACE", "users."))] == [
         ["PLACE", "VALUES", "CURRENT", "OLD", "UNREADABLE", "RESEALED"],
         ["users.email", "3", "3", "0", "0", "3"],
         ["users.name", "3", "3", "0", "0", "3"],
     ]
     steps = [f"{step} {place}" for step in ("sealing", "checking") for place in ("users.email", "users.name")]
-    assert err.splitlines() == [f"{step}: {done} of 3" for step in steps for done in (0, 3)]
+    assert [line for line in err.splitlines() if " users." in line] == [
+        f"{step}: {done} of 3" for step in steps for done in (0, 3)
+    ]
 
 
 async def test_check_counts_changes_nothing_and_fails_until_all_is_current(start: Start, sql: Sql, add: Add) -> None:
@@ -136,13 +145,11 @@ async def test_check_counts_changes_nothing_and_fails_until_all_is_current(start
     code, out, err = await result(await start("--check", "--json"))
 
     assert code == 1
-    assert json.loads(out) == {
-        "ok": False,
-        "places": [
-            {"place": place, "values": 2, "current": 0, "old": 2, "resealed": 0, "unreadable": [], "taken": []}
-            for place in ("users.email", "users.name")
-        ],
-    }
+    assert json.loads(out)["ok"] is False
+    assert of_people(out) == [
+        {"place": place, "values": 2, "current": 0, "old": 2, "resealed": 0, "unreadable": [], "taken": []}
+        for place in ("users.email", "users.name")
+    ]
     assert "users.email: 2 values have another key than the first. Run `bizq keys rotate`" in err
     await expect_readable(sql, everybody, BEFORE)
     assert (await result(await start()))[0] == 0
@@ -154,7 +161,7 @@ async def test_rows_that_cannot_be_opened_are_named_without_their_content(start:
 
     code, out, err = await result(await start("--json"))
 
-    unreadable = [place["unreadable"] for place in json.loads(out)["places"]]
+    unreadable = [place["unreadable"] for place in of_people(out)]
     assert code == 1
     assert [[item["row"] for item in place] for place in unreadable] == [[str(foreign.id)]] * 2
     assert f"users.name of {foreign.id} is sealed with the key " in err

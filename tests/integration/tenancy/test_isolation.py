@@ -19,12 +19,28 @@ from tests.integration.graphql_client import Gql
 from tests.integration.tenancy.conftest import Connection, enter
 
 # Only functions of their owner reach these.
-NOBODYS = {"sign_in_failures", "mail_tokens", "audit_chains"}
+NOBODYS = {
+    "sign_in_failures",
+    "mail_tokens",
+    "audit_chains",
+    "external_identities",
+    "sso_connections",
+    "sso_domains",
+    "sso_flows",
+    "sso_codes",
+}
 TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS)
 OF_A_USER = {"users", "sessions", "refresh_tokens", "totp_factors", "recovery_codes", "mfa_challenges"}
 # What tells in each table whose row it is.
 OWNED_BY = {"users": "id", "workspaces": "id"} | dict.fromkeys(OF_A_USER - {"users"}, "user_id")
-NEVER_CHANGED = {"task_events", "template_versions", "refresh_tokens", "mfa_challenges", "audit_entries"}
+NEVER_CHANGED = {
+    "task_events",
+    "template_versions",
+    "refresh_tokens",
+    "mfa_challenges",
+    "audit_entries",
+    "former_members",
+}
 NEVER_DELETED = {
     "task_events",
     "template_versions",
@@ -34,6 +50,7 @@ NEVER_DELETED = {
     "workspaces",
     "invitations",
     "audit_entries",
+    "former_members",
 }
 # Rows that no request makes as simply.
 SECOND_FACTOR = """
@@ -71,6 +88,11 @@ async def pair(
             """INSERT INTO task_attempts (task_id, number, workspace_id, status)
             SELECT id, 1, workspace_id, 'RUNNING' FROM tasks WHERE workspace_id = $1""",
             tenant.account.workspace_id,
+        )
+        await as_superuser.execute(
+            "INSERT INTO former_members (workspace_id, user_id) VALUES ($1, $2)",
+            tenant.account.workspace_id,
+            tenant.account.user_id,
         )
         lifetime = Lifetime(idle=timedelta(days=1), longest=timedelta(days=1))
         await open_session(engine, tenant.account.user_id, lifetime)
