@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
 from app.db.engine import create_engine
@@ -21,7 +19,7 @@ from app.graphql.access import AccessWatch
 from app.graphql.context import Resources
 from app.graphql.documents import limits_of
 from app.graphql.http import GraphQLHTTP
-from app.graphql.schema import schema
+from app.graphql.schema_file import SchemaFile
 from app.graphql.sse import GraphQLSSE
 from app.graphql.websocket import GraphQLWebSocket
 from app.http.client_address import ClientAddress
@@ -87,7 +85,7 @@ def build_app(settings: Settings) -> Starlette:
             Route("/graphql", GraphQLHTTP(resources)),
             WebSocketRoute("/graphql", GraphQLWebSocket(resources)),
             Route("/graphql/stream", GraphQLSSE(resources)),
-            Route("/schema.graphql", _schema),
+            Route("/schema.graphql", SchemaFile(resources)),
             Route("/.well-known/jwks.json", Jwks(signer).jwks),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
@@ -108,7 +106,3 @@ def build_app(settings: Settings) -> Starlette:
     )
     app.state.stopping = resources.stopping
     return app
-
-
-async def _schema(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(schema.as_str() + "\n")

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     bizq_max_query_directives: int = Field(20, ge=0, le=1_000)
     bizq_max_query_cost: int = Field(1_000, ge=100, le=100_000)
     bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
+    bizq_trusted_only: bool = False
+    bizq_suggestions: bool = False
 
     @field_validator("allowed_origins", "bizq_trusted_proxies", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
 from app.graphql.guard import QueryLimits
 from app.graphql.loaders import Loaders
+from app.graphql.validation import Disclosure
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.tokens import TokenSigner
@@ -79,6 +80,12 @@ class Context:
         if self._principal is None:
             raise Unauthenticated("Sign in, or send an API key: Authorization: Bearer <token>.")
         return self._principal
+
+    @property
+    def disclosure(self) -> Disclosure:
+        return Disclosure(
+            introspection=self._principal is not None, suggestions=self.resources.settings.bizq_suggestions
+        )
 
     @property
     def reader(self) -> Reader:

@@ -23,6 +23,8 @@ from app.graphql.scalars import BigInt
 log = structlog.get_logger(__name__)
 
 INTERNAL = "INTERNAL"
+# graphql-core repeats the value that is wrong, whatever its size, and once for each error in it.
+LONGEST_MESSAGE = 1_000
 # How graphql-core begins its complaint about a value sent in `variables`.
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' has invalid value")
 UNAVAILABLE_MESSAGE = (
@@ -126,6 +128,8 @@ def publish(error: GraphQLError, request_id: str) -> None:
     elif extensions["code"] == INTERNAL:
         error.message = UNEXPECTED
         log.error("unexpected error", request_id=request_id, field=error.path, exc_info=original)
+    if len(error.message) > LONGEST_MESSAGE:
+        error.message = f"{error.message[:LONGEST_MESSAGE]}…"
     error.extensions = extensions
 
 

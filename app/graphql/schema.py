@@ -11,6 +11,7 @@ from app.graphql.account.queries import AccountQueries
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
+from app.graphql.executor import Executor
 from app.graphql.node import NodeQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
@@ -52,4 +53,5 @@ schema = Schema(
         Documents,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
+    execution_context_class=Executor,
 )

@@ -4,7 +4,15 @@ import pytest
 from graphql import GraphQLError, GraphQLSyntaxError, Source, parse, validate
 
 from app.errors import AppError, Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound, Unauthenticated
-from app.graphql.errors import UNEXPECTED, GenericError, LimitError, publish, top_level_code, user_error
+from app.graphql.errors import (
+    LONGEST_MESSAGE,
+    UNEXPECTED,
+    GenericError,
+    LimitError,
+    publish,
+    top_level_code,
+    user_error,
+)
 from app.graphql.schema import schema
 
 
@@ -99,3 +107,11 @@ def test_limit_in_a_payload_says_both_numbers() -> None:
 
     assert isinstance(shown, LimitError)
     assert (shown.limit, shown.actual, shown.path) == (3, 4, ["input", "tags"])
+
+
+def test_a_wrong_value_is_not_repeated_in_full() -> None:
+    error = GraphQLError("x" * 100_000)
+
+    publish(error, "request")
+
+    assert error.message == "x" * LONGEST_MESSAGE + "…"
