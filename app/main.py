@@ -30,6 +30,7 @@ from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
 from app.services.account.tokens import TokenSigner
+from app.services.document.trusted import TrustedDocuments
 from app.services.routing.configured import configured_models
 from app.services.task.create import Intake
 from app.services.task.log import task_feed
@@ -61,6 +62,7 @@ def build_app(settings: Settings) -> Starlette:
         feed=feed,
         output=OutputLog(redis),
         access=access,
+        documents=TrustedDocuments(engine),
         stopping=asyncio.Event(),
     )
 

@@ -25,11 +25,12 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "workspace": "workspace:app",
     "keys": "keys:app",
+    "documents": "trusted_documents:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace"}
+ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace", "documents"}
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from app.graphql.validation import Disclosure
 from app.principal import Principal
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.tokens import TokenSigner
+from app.services.document.trusted import TrustedDocuments
 from app.services.task.create import Intake
 from app.services.task.log import TaskFeed
 from app.settings import Settings
@@ -43,6 +44,7 @@ class Resources:
     feed: TaskFeed
     output: OutputLog
     access: AccessWatch
+    documents: TrustedDocuments
     # Set when the process goes down: who streams is to come back elsewhere.
     stopping: asyncio.Event
 

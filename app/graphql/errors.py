@@ -19,6 +19,7 @@ from app.errors import AppError, ErrorCode, Forbidden, LimitExceeded, NotFound, 
 from app.graphql.enums import described
 from app.graphql.guard import QueryTooComplex
 from app.graphql.scalars import BigInt
+from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,10 @@ def top_level_code(error: GraphQLError) -> str:
             return "FORBIDDEN"
         case NotFound():
             return "NOT_FOUND"
+        case DocumentUnknown():
+            return "PERSISTED_QUERY_NOT_FOUND"
+        case DocumentNotTrusted():
+            return "DOCUMENT_NOT_TRUSTED"
         case QueryTooComplex():
             return "QUERY_TOO_COMPLEX"
         case AppError() | CannotGetOperationTypeError():

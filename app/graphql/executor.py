@@ -20,7 +20,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         *arguments: Any,
         **options: Any,
     ) -> list[GraphQLError] | GraphQLExecutor[Any]:
-        """graphql-core's, without suggestions of values that would be right where these are not to leave the service."""
+        """graphql-core's, with suggestions of values that would be right only where these may leave the service."""
         hidden = not (isinstance(context_value, Context) and context_value.disclosure.suggestions)
         options["hide_suggestions"] = hidden
         return super().build(schema, document, root_value, context_value, *arguments, **options)

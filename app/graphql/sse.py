@@ -25,7 +25,7 @@ from app.graphql import live
 from app.graphql.access import LiveAccess
 from app.graphql.context import Context, Resources
 from app.graphql.errors import publish
-from app.graphql.http import broken, caller, credentials_of
+from app.graphql.http import asked, broken, caller, credentials_of
 from app.graphql.requests import BAD_USER_INPUT, ClientGone, Refused, from_body, from_url, only, refusal
 from app.graphql.schema import schema
 
@@ -54,6 +54,7 @@ class GraphQLSSE:
             try:
                 request = await self._request(scope, headers, receive)
                 context.enter(await caller(self._resources, credentials_of(headers)))
+                request["query"] = await asked(request, context, EVENT_STREAM)
             except ClientGone:
                 return
             except Exception as error:

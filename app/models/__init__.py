@@ -11,6 +11,7 @@ from app.models.task_attempt import TaskAttempt
 from app.models.task_event import TaskEvent, TaskEventKind
 from app.models.template import Template
 from app.models.template_version import TemplateVersion
+from app.models.trusted_document import TrustedDocument
 from app.models.user import User
 from app.models.worker import Worker, WorkerKind
 from app.models.workspace import Workspace
@@ -32,6 +33,7 @@ __all__ = [
     "Template",
     "TemplateVersion",
     "TimeoutPolicy",
+    "TrustedDocument",
     "User",
     "Worker",
     "WorkerKind",

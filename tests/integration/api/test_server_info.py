@@ -8,7 +8,8 @@ from tests.integration.graphql_client import Gql
 
 DOCUMENT = """{ serverInfo { version providers trustedDocumentsOnly limits {
   maxBodyBytes maxInputBytes maxMetadataBytes maxPageSize defaultPageSize maxTasksPerBatch maxAttempts maxTags
-  runningTasksPerWorkspace subscriptionsPerSocket connectionInitSeconds resumeWindowHours accessTokenSeconds maxQueryComparisons } } }"""
+  runningTasksPerWorkspace subscriptionsPerSocket connectionInitSeconds resumeWindowHours accessTokenSeconds
+  maxQueryComparisons } } }"""
 
 
 async def test_anybody_can_ask_for_version_and_limits(gql_as: Callable[[Tenant | None], Gql]) -> None:
