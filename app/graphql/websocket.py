@@ -10,7 +10,6 @@ from typing import Any, cast
 import orjson
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
@@ -27,6 +26,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     SubscribeMessage,
 )
 
+from app.db.availability import is_unavailable
 from app.errors import AppError, LimitExceeded
 from app.graphql import live
 from app.graphql.access import LiveAccess
@@ -72,7 +72,9 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
             message.pop("payload", None)
         try:
             await super().handle_connection_init(message)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
             log.warning("socket refused: the database does not answer", reason=type(error).__name__)
             await self.websocket.close(code=TRY_AGAIN_LATER, reason="The database does not answer at the moment")
             return
