@@ -22,10 +22,12 @@ from app.graphql.http import GraphQLHTTP
 from app.graphql.schema_file import SchemaFile
 from app.graphql.sse import GraphQLSSE
 from app.graphql.websocket import GraphQLWebSocket
+from app.http.boundary import Boundary
 from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
 from app.http.jwks import Jwks
+from app.http.origin import KnownOrigins
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account.authenticate import Authenticator
@@ -84,9 +86,9 @@ def build_app(settings: Settings) -> Starlette:
     readiness = Readiness(engine, hub)
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLHTTP(resources)),
-            WebSocketRoute("/graphql", GraphQLWebSocket(resources)),
-            Route("/graphql/stream", GraphQLSSE(resources)),
+            Route("/graphql", KnownOrigins(GraphQLHTTP(resources), settings.allowed_origins)),
+            WebSocketRoute("/graphql", KnownOrigins(GraphQLWebSocket(resources), settings.allowed_origins)),
+            Route("/graphql/stream", KnownOrigins(GraphQLSSE(resources), settings.allowed_origins)),
             Route("/schema.graphql", SchemaFile(resources)),
             Route("/.well-known/jwks.json", Jwks(signer).jwks),
             Route("/healthz", healthz),
@@ -101,8 +103,9 @@ def build_app(settings: Settings) -> Starlette:
                 allow_credentials=True,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", "X-Workspace-Id", "Last-Event-ID"],
-                expose_headers=["X-Request-Id"],
+                expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate"],
             ),
+            Middleware(Boundary),
         ],
         lifespan=lifespan,
     )

@@ -3,6 +3,7 @@
 import base64
 import difflib
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
 KEY_BYTES = 32
+_ORIGIN = re.compile(r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+")
 
 
 class SettingsError(AppError):
@@ -115,6 +117,13 @@ class Settings(BaseSettings):
     def _named_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in value:
             raise ValueError("name the origins; * cannot be combined with credentials")
+        for origin in value:
+            # As browsers write it, so that it can be compared with what they send.
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin} is not an origin such as https://app.example.com: scheme and host in lower case, the "
+                    "port where it is not the usual one, and no path"
+                )
         return value
 
     @property
