@@ -5,7 +5,11 @@ import sys
 
 import structlog
 
+from app.log.redaction import redact
 from app.settings import Settings
+
+# Ours, as structlog.get_logger(__name__) names its loggers.
+_OWN = "app"
 
 
 def configure(settings: Settings) -> None:
@@ -31,12 +35,15 @@ def configure(settings: Settings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.bizq_log_level.upper())
+    level = logging.getLevelName(settings.bizq_log_level.upper())
+    # `debug` is ours alone: libraries would write every frame and header that they send and get.
+    root.setLevel(max(level, logging.INFO))
+    logging.getLogger(_OWN).setLevel(level)
     # httpx logs every request with its address; the SDKs' and dramatiq's own chatter tells operators nothing.
     for noisy in ("httpx", "httpx2", "httpcore2", "openai", "anthropic", "dramatiq", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
