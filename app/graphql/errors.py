@@ -20,12 +20,11 @@ from app.graphql.enums import described
 from app.graphql.guard import QueryTooComplex
 from app.graphql.scalars import BigInt
 from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown
+from app.graphql.wording import without_values
 
 log = structlog.get_logger(__name__)
 
 INTERNAL = "INTERNAL"
-# graphql-core repeats the value that is wrong, whatever its size, and once for each error in it.
-LONGEST_MESSAGE = 1_000
 # How graphql-core begins its complaint about a value sent in `variables`.
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' has invalid value")
 UNAVAILABLE_MESSAGE = (
@@ -129,8 +128,8 @@ def publish(error: GraphQLError, request_id: str) -> None:
     elif extensions["code"] == INTERNAL:
         error.message = UNEXPECTED
         log.error("unexpected error", request_id=request_id, field=error.path, exc_info=original)
-    if len(error.message) > LONGEST_MESSAGE:
-        error.message = f"{error.message[:LONGEST_MESSAGE]}…"
+    else:
+        error.message = without_values(error)
     error.extensions = extensions
 
 

@@ -5,7 +5,6 @@ from graphql import GraphQLError, GraphQLSyntaxError, Source, parse, validate
 
 from app.errors import AppError, Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound, Unauthenticated
 from app.graphql.errors import (
-    LONGEST_MESSAGE,
     UNEXPECTED,
     GenericError,
     LimitError,
@@ -107,11 +106,3 @@ def test_limit_in_a_payload_says_both_numbers() -> None:
 
     assert isinstance(shown, LimitError)
     assert (shown.limit, shown.actual, shown.path) == (3, 4, ["input", "tags"])
-
-
-def test_a_wrong_value_is_not_repeated_in_full() -> None:
-    error = GraphQLError("x" * 100_000)
-
-    publish(error, "request")
-
-    assert error.message == "x" * LONGEST_MESSAGE + "…"
