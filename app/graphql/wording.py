@@ -10,6 +10,8 @@ from graphql import GraphQLError, GraphQLSyntaxError
 # A value in a list of thousands, say, would be in each of their errors.
 LONGEST_MESSAGE = 1_000
 _VALUE = re.compile(r"(?:[,;] found|\.? Found): .*|(cannot represent [^:]{0,60}): .*", re.DOTALL)
+# Said also where suggestions are turned off.
+_SUBFIELDS = re.compile(r" Did you mean '\w+ { \.\.\. }'\?$")
 _STRING = re.compile(r"found (String|BlockString) .*", re.DOTALL)
 
 
@@ -18,7 +20,7 @@ def without_values(error: GraphQLError) -> str:
     if isinstance(error, GraphQLSyntaxError):
         message = _STRING.sub(r"found \1.", error.message)
     else:
-        message = _VALUE.sub(_end, error.message)
+        message = _SUBFIELDS.sub("", _VALUE.sub(_end, error.message))
     return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 

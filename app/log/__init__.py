@@ -12,6 +12,13 @@ from app.settings import Settings
 _OWN = "app"
 
 
+class _NoHandshakes(logging.Filter):
+    """Whatever a client has put into the address of a WebSocket would be in the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return '"WebSocket ' not in str(record.msg)
+
+
 def configure(settings: Settings) -> None:
     """Send our logs and those of the libraries through one pipeline to standard error."""
     console = settings.bizq_log_format == "console" or (settings.bizq_log_format == "auto" and sys.stderr.isatty())
@@ -44,6 +51,7 @@ def configure(settings: Settings) -> None:
     # `debug` is ours alone: libraries would write every frame and header that they send and get.
     root.setLevel(max(level, logging.INFO))
     logging.getLogger(_OWN).setLevel(level)
+    logging.getLogger("uvicorn.error").addFilter(_NoHandshakes())
     # httpx logs every request with its address; the SDKs' and dramatiq's own chatter tells operators nothing.
     for noisy in ("httpx", "httpx2", "httpcore2", "openai", "anthropic", "dramatiq", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

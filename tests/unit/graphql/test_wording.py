@@ -59,6 +59,7 @@ def test_variables_are_not_repeated(value: Any, message: str) -> None:
             'mutation { signIn(input: {email: "ann", password: "hunter22"  x: 1}) { accessToken } }',
             "Expected value of type 'SignInInput' not to include unknown field 'x'.",
         ),
+        ("{ viewer }", "Field 'viewer' of type 'Viewer' must have a selection of subfields."),
         ("{ viewer { found } }", "Cannot query field 'found' on type 'Viewer'."),
     ],
 )
