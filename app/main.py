@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
 from app.db.engine import create_engine
@@ -23,13 +21,15 @@ from app.graphql.context import Resources
 from app.graphql.cost import HEADERS as COST_HEADERS
 from app.graphql.documents import limits_of
 from app.graphql.http import GraphQLHTTP
-from app.graphql.schema import schema
+from app.graphql.schema_file import SchemaFile
 from app.graphql.sse import GraphQLSSE
 from app.graphql.websocket import GraphQLWebSocket
+from app.http.boundary import Boundary
 from app.http.client_address import ClientAddress
 from app.http.headers import SecurityHeaders
 from app.http.health import Readiness, healthz
 from app.http.jwks import Jwks
+from app.http.origin import KnownOrigins
 from app.http.sso import SsoRoutes
 from app.integrations.configured import configured_mailer
 from app.integrations.delivery import MailDelivery
@@ -40,6 +40,7 @@ from app.services.account.authenticate import Authenticator
 from app.services.account.external_tokens import ExternalTokens
 from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
+from app.services.document.trusted import TrustedDocuments
 from app.services.limit.attempts import Attempts
 from app.services.limit.budget import Budgets
 from app.services.limit.limiter import Limiter
@@ -87,6 +88,7 @@ def build_app(settings: Settings) -> Starlette:
         access=access,
         throttle=Throttle(limiter, Budgets(settings)),
         attempts=Attempts(limiter, settings),
+        documents=TrustedDocuments(engine),
         stopping=asyncio.Event(),
     )
 
@@ -117,10 +119,10 @@ def build_app(settings: Settings) -> Starlette:
     readiness = Readiness(engine, hub)
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLHTTP(resources)),
-            WebSocketRoute("/graphql", GraphQLWebSocket(resources)),
-            Route("/graphql/stream", GraphQLSSE(resources)),
-            Route("/schema.graphql", _schema),
+            Route("/graphql", KnownOrigins(GraphQLHTTP(resources), settings.allowed_origins)),
+            WebSocketRoute("/graphql", KnownOrigins(GraphQLWebSocket(resources), settings.allowed_origins)),
+            Route("/graphql/stream", KnownOrigins(GraphQLSSE(resources), settings.allowed_origins)),
+            Route("/schema.graphql", SchemaFile(resources)),
             Route("/.well-known/jwks.json", Jwks(signer).jwks),
             *sso,
             Route("/healthz", healthz),
@@ -135,14 +137,11 @@ def build_app(settings: Settings) -> Starlette:
                 allow_credentials=True,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", "X-Workspace-Id", "Last-Event-ID"],
-                expose_headers=["X-Request-Id", "Retry-After", *COST_HEADERS],
+                expose_headers=["X-Request-Id", "Retry-After", "WWW-Authenticate", *COST_HEADERS],
             ),
+            Middleware(Boundary),
         ],
         lifespan=lifespan,
     )
     app.state.stopping = resources.stopping
     return app
-
-
-async def _schema(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(schema.as_str() + "\n")

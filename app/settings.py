@@ -5,6 +5,7 @@ import difflib
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Mapping
 from email.utils import parseaddr
 from functools import lru_cache
@@ -26,6 +27,7 @@ CONSOLE = "console:"
 # 2^53, so that Redis' Lua counts exactly.
 MAX_RATE_POINTS = 1_000_000
 MAX_PLAN_FACTOR = 400
+_ORIGIN = re.compile(r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+")
 
 
 class SettingsError(AppError):
@@ -128,6 +130,8 @@ class Settings(BaseSettings):
     bizq_max_query_directives: int = Field(20, ge=0, le=1_000)
     bizq_max_query_cost: int = Field(1_000, ge=100, le=100_000)
     bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
+    bizq_trusted_only: bool = False
+    bizq_suggestions: bool = False
 
     bizq_rate_points: int = Field(100, ge=0, le=MAX_RATE_POINTS)
     bizq_rate_seconds: int = Field(60, ge=1, le=600)
@@ -221,6 +225,13 @@ class Settings(BaseSettings):
     def _named_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in value:
             raise ValueError("name the origins; * cannot be combined with credentials")
+        for origin in value:
+            # As browsers write it, so that it can be compared with what they send.
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin} is not an origin such as https://app.example.com: scheme and host in lower case, the "
+                    "port where it is not the usual one, and no path"
+                )
         return value
 
     @property

@@ -169,7 +169,7 @@ class Cluster:
         self.postgres = EmbeddedPostgres(self._data.path / "postgres", self._data.run, held, ephemeral=False)
         self.redis = EmbeddedRedis(self._data.path / "redis", self._data.run, held, ephemeral=False)
         self.owner_url, self.redis_url = self.postgres.owner_url, self.redis.url
-        self._keys = {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in _KEYS}
+        self.keys = {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in _KEYS}
         for server in (self.postgres, self.redis):
             self._stack.push_async_callback(asyncio.to_thread, server.stop)
         await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.redis.start))
@@ -207,7 +207,7 @@ class Cluster:
             "-m",
             "app.cli",
             *arguments,
-            env={**environment, "DATABASE_OWNER_URL": self.owner_url, **self._keys},
+            env={**environment, "DATABASE_OWNER_URL": self.owner_url, **self.keys},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -226,7 +226,7 @@ class Cluster:
             **_base_environment(),
             "DATABASE_URL": _through(self.postgres_proxy, self.postgres.app_url),
             "REDIS_URL": _through(self.redis_proxy, self.redis_url),
-            **self._keys,
+            **self.keys,
             "BIZQ_LOG_FORMAT": "json",
             **_OUT_OF_THE_WAY,
             **self._extra,

@@ -110,6 +110,8 @@ def _start(
     secrets = data.secrets()
     environment = {**os.environ, "BIZQ_DATA_DIR": str(data.path)}
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
+    # For whoever tries it out; where it is set, it is as it is set.
+    environment.setdefault("BIZQ_SUGGESTIONS", "true")
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key(TOKEN_KEY)
     if loaded.bizq_encryption_key is None:

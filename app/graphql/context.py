@@ -17,11 +17,13 @@ from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
 from app.graphql.guard import QueryLimits
 from app.graphql.loaders import Loaders
+from app.graphql.validation import Disclosure
 from app.integrations.delivery import MailDelivery
 from app.principal import Person, Principal, in_workspace
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
+from app.services.document.trusted import TrustedDocuments
 from app.services.limit.attempts import Attempts
 from app.services.limit.throttle import Throttle
 from app.services.task.create import Intake
@@ -48,6 +50,7 @@ class Resources:
     feed: TaskFeed
     output: OutputLog
     access: AccessWatch
+    documents: TrustedDocuments
     throttle: Throttle
     attempts: Attempts
     # Set when the process goes down: who streams is to come back elsewhere.
@@ -91,6 +94,10 @@ class Context:
     def person(self) -> Person:
         """The caller apart from any workspace. Raises Forbidden for an API key."""
         return self._signed_in().person
+
+    @property
+    def disclosure(self) -> Disclosure:
+        return Disclosure(introspection=self._caller is not None, suggestions=self.resources.settings.bizq_suggestions)
 
     @property
     def reader(self) -> Reader:

@@ -1,9 +1,9 @@
 """Documents as clients send them: parsed, measured and validated once, however often they come."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 from graphql import (
     DocumentNode,
@@ -13,7 +13,6 @@ from graphql import (
     OperationDefinitionNode,
     get_operation_ast,
     parse,
-    validate,
 )
 from strawberry.extensions import SchemaExtension
 
@@ -21,11 +20,30 @@ from app.errors import InvalidInput
 from app.graphql import guard
 from app.graphql.context import Context
 from app.graphql.guard import QueryLimits, QueryTooComplex, Size
+from app.graphql.validation import Disclosure, SchemaHidden, introspects, validation_errors
 from app.settings import Settings
 
 CACHED_DOCUMENTS = 1000
+# What is longer would take a gigabyte if that many of it were kept.
+CACHED_LENGTH = 8_192
+CACHED_LONG_DOCUMENTS = 16
 # The parser says so, and nothing else does.
 _TOO_MANY_TOKENS = "Document contains more than"
+
+Ts = TypeVarTuple("Ts")
+R = TypeVar("R")
+
+
+def _remembered(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
+    """Its results for the documents that were used last. The document is the first text among the arguments."""
+    short, long = lru_cache(CACHED_DOCUMENTS)(function), lru_cache(CACHED_LONG_DOCUMENTS)(function)
+
+    @wraps(function)
+    def remembering(*args: *Ts) -> R:
+        text = next(value for value in args if isinstance(value, str))
+        return (short if len(text) <= CACHED_LENGTH else long)(*args)
+
+    return remembering
 
 
 def limits_of(settings: Settings) -> QueryLimits:
@@ -39,7 +57,7 @@ def limits_of(settings: Settings) -> QueryLimits:
     )
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@_remembered
 def parse_document(text: str, max_tokens: int) -> DocumentNode:
     """Raises GraphQLSyntaxError, or QueryTooComplex as soon as there are too many tokens."""
     try:
@@ -70,7 +88,12 @@ def price(
 
 
 def problems(
-    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
+    schema: GraphQLSchema,
+    text: str,
+    name: str | None,
+    variables: Mapping[str, Any] | None,
+    limits: QueryLimits,
+    disclosure: Disclosure,
 ) -> list[GraphQLError]:
     """Why this operation of a document that parses is not to be executed; empty where it may be."""
     document = parse_document(text, limits.tokens)
@@ -83,10 +106,13 @@ def problems(
     elif name is None:
         missing = InvalidInput("The document has several operations: say which in operationName.", ("operationName",))
         return [GraphQLError(missing.message, original_error=missing)]
+    if not disclosure.introspection and _introspects(text, limits.tokens):
+        hidden = SchemaHidden()
+        return [GraphQLError(hidden.message, original_error=hidden)]
     # Copies: each answer writes its own request id into its errors.
     return [
         GraphQLError(error.message, error.nodes, error.source, error.positions, error.path, error.original_error)
-        for error in _validation_errors(schema, text, limits.tokens)
+        for error in _validation_errors(schema, text, limits.tokens, disclosure.suggestions)
     ]
 
 
@@ -102,12 +128,12 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@_remembered
 def _page_variables(text: str, max_tokens: int) -> tuple[str, ...]:
     return tuple(sorted(guard.page_variables(parse_document(text, max_tokens))))
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@_remembered
 def _size(
     schema: GraphQLSchema, text: str, name: str | None, max_tokens: int, pages: tuple[tuple[str, int], ...]
 ) -> Size:
@@ -117,9 +143,16 @@ def _size(
     return guard.measure(schema, document, operation, dict(pages))
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
-def _validation_errors(schema: GraphQLSchema, text: str, max_tokens: int) -> tuple[GraphQLError, ...]:
-    return tuple(validate(schema, parse_document(text, max_tokens)))
+@_remembered
+def _introspects(text: str, max_tokens: int) -> bool:
+    return introspects(parse_document(text, max_tokens))
+
+
+@_remembered
+def _validation_errors(
+    schema: GraphQLSchema, text: str, max_tokens: int, suggestions: bool
+) -> tuple[GraphQLError, ...]:
+    return validation_errors(schema, parse_document(text, max_tokens), suggestions=suggestions)
 
 
 class Documents(SchemaExtension):
@@ -141,10 +174,15 @@ class Documents(SchemaExtension):
             execution._provided_operation_name,
             execution.variables,
             self._limits(),
+            self._context.disclosure,
         )
         yield
 
     def _limits(self) -> QueryLimits:
+        return self._context.resources.query_limits
+
+    @property
+    def _context(self) -> Context:
         context = self.execution_context.context
         assert isinstance(context, Context)
-        return context.resources.query_limits
+        return context

@@ -19,6 +19,8 @@ from app.errors import AppError, ErrorCode, Forbidden, LimitExceeded, NotFound, 
 from app.graphql.enums import described
 from app.graphql.guard import QueryTooComplex
 from app.graphql.scalars import BigInt
+from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown
+from app.graphql.wording import without_values
 from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
@@ -130,6 +132,8 @@ def publish(error: GraphQLError, request_id: str) -> None:
     elif extensions["code"] == INTERNAL:
         error.message = UNEXPECTED
         log.error("unexpected error", request_id=request_id, field=error.path, exc_info=original)
+    else:
+        error.message = without_values(error)
     error.extensions = extensions
 
 
@@ -149,6 +153,10 @@ def top_level_code(error: GraphQLError) -> str:
             return "NOT_FOUND"
         case Throttled():
             return THROTTLED
+        case DocumentUnknown():
+            return "PERSISTED_QUERY_NOT_FOUND"
+        case DocumentNotTrusted():
+            return "DOCUMENT_NOT_TRUSTED"
         case QueryTooComplex():
             return "QUERY_TOO_COMPLEX"
         case AppError() | CannotGetOperationTypeError():

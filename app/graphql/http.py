@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import structlog
+from graphql import GraphQLError
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,11 +17,11 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app.db.availability import is_unavailable
-from app.errors import AppError, Unauthenticated
+from app.errors import AppError, InvalidInput, Unauthenticated
 from app.graphql.admission import admit, admit_refused
 from app.graphql.context import Context, Resources
 from app.graphql.cost import cost_headers, current_charge, spend_all
-from app.graphql.errors import INTERNAL, THROTTLED, UNAVAILABLE_MESSAGE, UNEXPECTED
+from app.graphql.errors import INTERNAL, THROTTLED, UNAVAILABLE_MESSAGE, UNEXPECTED, top_level_code
 from app.graphql.guard import QueryTooComplex
 from app.graphql.requests import (
     BAD_USER_INPUT,
@@ -36,6 +37,7 @@ from app.graphql.requests import (
     respond,
 )
 from app.graphql.schema import schema
+from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown, document_of
 from app.principal import Person, Principal
 from app.services.account.authenticate import Credentials
 from app.services.limit.throttle import Throttled
@@ -76,6 +78,7 @@ class GraphQLHTTP:
         context = Context(self._resources, request_id, live=False)
         try:
             context.enter(await caller(self._resources, credentials_of(headers)))
+            request["query"] = await asked(request, context, media_type(headers))
             return await self._execute(request, context, headers, allowed)
         finally:
             await context.close()
@@ -126,6 +129,17 @@ def _wrong_place(error: InvalidOperationTypeError) -> Refused:
 
 def credentials_of(headers: Headers) -> Credentials:
     return Credentials(headers.get("authorization"), headers.get("x-workspace-id"))
+
+
+async def asked(request: dict[str, Any], context: Context, media: str) -> str:
+    """The document to execute. Raises Refused; in application/json with 200, as any document that is not executed."""
+    try:
+        return await document_of(request, context)
+    except InvalidInput as error:
+        raise Refused(400, BAD_USER_INPUT, error.message, error=error) from None
+    except (DocumentUnknown, DocumentNotTrusted) as error:
+        code = top_level_code(GraphQLError(error.message, original_error=error))
+        raise Refused(200 if media == JSON_TYPE else 400, code, error.message, error=error) from None
 
 
 async def caller(resources: Resources, credentials: Credentials) -> Principal | Person | None:

@@ -27,12 +27,12 @@ from graphql import (
     create_source_event_stream,
     located_error,
 )
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.graphql.context import Context
 from app.graphql.cost import cost_extensions, spend_all
 from app.graphql.documents import operation_of, parse_document, problems
 from app.graphql.errors import publish
+from app.graphql.executor import Executor as OwnExecutor
 from app.graphql.schema import schema
 from app.graphql.task.types import TaskEvent
 
@@ -88,7 +88,8 @@ def _executor(
     query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context
 ) -> Executor[Any]:
     limits = context.resources.query_limits
-    built = problems(_SCHEMA, query, operation_name, variables, limits) or StrawberryGraphQLCoreExecutionContext.build(
+    found = problems(_SCHEMA, query, operation_name, variables, limits, context.disclosure)
+    built = found or OwnExecutor.build(
         _SCHEMA,
         parse_document(query, limits.tokens),
         context_value=context,

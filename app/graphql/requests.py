@@ -1,5 +1,6 @@
 """A GraphQL request as it comes over HTTP, and the answers to what is none."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -54,7 +55,7 @@ async def from_body(headers: Headers, receive: Receive, limit: int) -> dict[str,
 
 def from_url(query: QueryParams) -> dict[str, Any]:
     """The parameters in a URL; `variables` and `extensions` are JSON. Raises Refused."""
-    request: dict[str, Any] = {name: query[name] for name in ("query", "operationName") if name in query}
+    request: dict[str, Any] = {name: query[name] for name in ("query", "documentId", "operationName") if name in query}
     try:
         for name in ("variables", "extensions"):
             if name in query:
@@ -115,11 +116,19 @@ def _json(text: str | bytes, what: str, name: str) -> Any:
         raise InvalidInput(f"{what} is not valid JSON in UTF-8.", (name,)) from None
 
 
+def names_document(request: Mapping[str, Any]) -> bool:
+    """Whether it asks, well or not, for a document that the service has."""
+    extensions = request.get("extensions")
+    return request.get("documentId") is not None or (isinstance(extensions, dict) and "persistedQuery" in extensions)
+
+
 def _checked(request: Any) -> dict[str, Any]:
     """Raises InvalidInput for what is not a GraphQL request."""
     if not isinstance(request, dict):
         raise InvalidInput("The body is one JSON object; batches are not supported.", ("body",))
-    if not isinstance(request.get("query"), str) or not request["query"]:
+    if not isinstance(request.get("query"), str | None):
+        raise InvalidInput("query is the GraphQL document as a string.", ("query",))
+    if not request.get("query") and not names_document(request):
         raise InvalidInput("query is missing: the GraphQL document as a string.", ("query",))
     if not isinstance(request.get("variables"), dict | None):
         raise InvalidInput("variables is a JSON object.", ("variables",))

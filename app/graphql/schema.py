@@ -14,6 +14,7 @@ from app.graphql.context import Context
 from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
+from app.graphql.executor import Executor
 from app.graphql.node import NodeQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
@@ -76,4 +77,5 @@ schema = Schema(
         CostReport,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
+    execution_context_class=Executor,
 )

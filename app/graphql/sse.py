@@ -27,7 +27,7 @@ from app.graphql.admission import admit
 from app.graphql.context import Context, Resources
 from app.graphql.cost import cost_headers, current_charge
 from app.graphql.errors import publish
-from app.graphql.http import caller, credentials_of, refusal_of
+from app.graphql.http import asked, caller, credentials_of, refusal_of
 from app.graphql.requests import BAD_USER_INPUT, ClientGone, Refused, from_body, from_url, only, refusal
 from app.graphql.schema import schema
 
@@ -57,6 +57,7 @@ class GraphQLSSE:
             try:
                 request = await self._request(scope, headers, receive)
                 context.enter(await caller(self._resources, credentials_of(headers)))
+                request["query"] = await asked(request, context, EVENT_STREAM)
                 await admit(context, request["query"], request.get("operationName"), request.get("variables"))
             except ClientGone:
                 return

@@ -24,6 +24,7 @@ from app.models.task_event import TaskEvent, TaskEventKind
 from app.models.template import Template
 from app.models.template_version import TemplateVersion
 from app.models.totp_factor import TotpFactor
+from app.models.trusted_document import TrustedDocument
 from app.models.user import User
 from app.models.worker import Worker, WorkerKind
 from app.models.workspace import Workspace
@@ -58,6 +59,7 @@ __all__ = [
     "TemplateVersion",
     "TimeoutPolicy",
     "TotpFactor",
+    "TrustedDocument",
     "User",
     "Worker",
     "WorkerKind",

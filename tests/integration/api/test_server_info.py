@@ -12,9 +12,10 @@ from tests.integration.graphql_client import Gql
 RATE_LIMITS = """{ serverInfo { rateLimits {
   points seconds plans { plan points workspacePoints } anonymousPoints signUpsPerHour signInsPerMinute
   refreshesPerMinute } } }"""
-DOCUMENT = """{ serverInfo { version providers limits {
+DOCUMENT = """{ serverInfo { version providers trustedDocumentsOnly limits {
   maxBodyBytes maxInputBytes maxMetadataBytes maxPageSize defaultPageSize maxTasksPerBatch maxAttempts maxTags
-  runningTasksPerWorkspace subscriptionsPerSocket connectionInitSeconds resumeWindowHours accessTokenSeconds } } }"""
+  runningTasksPerWorkspace subscriptionsPerSocket connectionInitSeconds resumeWindowHours accessTokenSeconds
+  maxQueryComparisons } } }"""
 
 
 async def test_anybody_can_ask_for_version_and_limits(gql_as: Callable[[Tenant | None], Gql]) -> None:
@@ -22,6 +23,7 @@ async def test_anybody_can_ask_for_version_and_limits(gql_as: Callable[[Tenant |
 
     assert info["version"] == version("bizq")
     assert info["providers"] == ["openai", "anthropic"]
+    assert info["trustedDocumentsOnly"] is False
     assert info["limits"] == {
         "maxBodyBytes": 262_144,
         "maxInputBytes": 131_072,
@@ -36,6 +38,7 @@ async def test_anybody_can_ask_for_version_and_limits(gql_as: Callable[[Tenant |
         "connectionInitSeconds": 10,
         "resumeWindowHours": 72,
         "accessTokenSeconds": 900,
+        "maxQueryComparisons": 40_000,
     }
 
 

@@ -28,6 +28,7 @@ NOBODYS = {
     "sso_domains",
     "sso_flows",
     "sso_codes",
+    "trusted_documents",
 }
 TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS)
 OF_A_USER = {"users", "sessions", "refresh_tokens", "totp_factors", "recovery_codes", "mfa_challenges"}
