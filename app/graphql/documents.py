@@ -1,9 +1,10 @@
 """Documents as clients send them: parsed, measured and validated once, however often they come."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache, wraps
-from typing import Any, TypeVar, TypeVarTuple
+from functools import wraps
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from graphql import (
     DocumentNode,
@@ -23,10 +24,12 @@ from app.graphql.guard import QueryLimits, QueryTooComplex, Size
 from app.graphql.validation import Disclosure, SchemaHidden, introspects, validation_errors
 from app.settings import Settings
 
-CACHED_DOCUMENTS = 1000
-# What is longer would take a gigabyte if that many of it were kept.
-CACHED_LENGTH = 8_192
-CACHED_LONG_DOCUMENTS = 16
+# Together, in characters. A document of nothing but names has two objects for each: with ten times as many, each full
+# collection of garbage would stop the process for a second.
+CACHED_CHARACTERS = 300_000
+# Longer ones, which a stranger may send to drive the others out, have a memory of their own.
+LONG = 8_192
+CACHED_LONG_CHARACTERS = 600_000
 # The parser says so, and nothing else does.
 _TOO_MANY_TOKENS = "Document contains more than"
 
@@ -36,14 +39,36 @@ R = TypeVar("R")
 
 def _remembered(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
     """Its results for the documents that were used last. The document is the first text among the arguments."""
-    short, long = lru_cache(CACHED_DOCUMENTS)(function), lru_cache(CACHED_LONG_DOCUMENTS)(function)
+    short, long = _Memory(CACHED_CHARACTERS, function), _Memory(CACHED_LONG_CHARACTERS, function)
 
     @wraps(function)
     def remembering(*args: *Ts) -> R:
-        text = next(value for value in args if isinstance(value, str))
-        return (short if len(text) <= CACHED_LENGTH else long)(*args)
+        length = next(len(value) for value in args if isinstance(value, str))
+        return (short if length <= LONG else long).result(args, length)
 
     return remembering
+
+
+class _Memory(Generic[*Ts, R]):
+    """What was used last, as long as the documents together have no more than so many characters."""
+
+    def __init__(self, characters: int, function: Callable[[*Ts], R]) -> None:
+        self._left = characters
+        self._function = function
+        self._known: OrderedDict[tuple[*Ts], tuple[R, int]] = OrderedDict()
+
+    def result(self, args: tuple[*Ts], length: int) -> R:
+        found = self._known.get(args)
+        if found is not None:
+            self._known.move_to_end(args)
+            return found[0]
+        result = self._function(*args)
+        self._known[args] = (result, length)
+        self._left -= length
+        while self._left < 0:
+            _, (_, freed) = self._known.popitem(last=False)
+            self._left += freed
+        return result
 
 
 def limits_of(settings: Settings) -> QueryLimits:

@@ -1,11 +1,11 @@
 """What a document is told when it is not valid, and that nobody can make that cost much."""
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_introspection_query
 
 from app.errors import Unauthenticated
-from app.graphql import documents, validation
-from app.graphql.documents import CACHED_LENGTH, CACHED_LONG_DOCUMENTS
+from app.graphql import documents
+from app.graphql.documents import CACHED_CHARACTERS, CACHED_LONG_CHARACTERS, LONG
 from app.graphql.guard import QueryLimits, QueryTooComplex
 from app.graphql.limits import MAX_COMPARISONS
 from app.graphql.schema import schema
@@ -98,19 +98,39 @@ def test_a_view_made_of_thirty_parts_is_not_too_many() -> None:
     assert messages(f"{{ tasks(first: 1) {{ nodes {{ {spreads} }} }} }} {parts}") == []
 
 
-def test_long_documents_are_remembered_in_small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    validated: list[int] = []
-    validate = validation.validation_errors
-    monkeypatch.setattr(
-        documents,
-        "validation_errors",
-        lambda *a, **k: validated.append(1) or validate(*a, **k),  # type: ignore[func-returns-value]
-    )
-    padding = "#" + "x" * CACHED_LENGTH
-    texts = [f"{{ viewer {{ role }} }} {padding}{n}" for n in range(CACHED_LONG_DOCUMENTS + 1)]
+@pytest.fixture
+def validated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The documents that were validated anew."""
+    texts: list[str] = []
 
-    for text in [*texts, texts[-1], texts[0]]:
+    def validate(schema: GraphQLSchema, document: DocumentNode, *, suggestions: bool) -> tuple[GraphQLError, ...]:
+        assert document.loc is not None
+        texts.append(document.loc.source.body)
+        return ()
+
+    monkeypatch.setattr(documents, "validation_errors", validate)
+    return texts
+
+
+@pytest.mark.parametrize(("length", "characters"), [(LONG, CACHED_CHARACTERS), (2 * LONG, CACHED_LONG_CHARACTERS)])
+def test_as_many_documents_are_remembered_as_their_length_allows(
+    validated: list[str], length: int, characters: int
+) -> None:
+    fit = characters // length
+    texts = [f"{{ viewer {{ role }} }}#{length}-{n}".ljust(length, "x") for n in range(fit + 1)]
+
+    for text in [*texts, texts[-1], texts[1], texts[0]]:
         assert messages(text) == []
 
-    assert len(validated) == len(texts) + 1
-    assert parse(texts[0])
+    assert validated == [*texts, texts[0]]
+
+
+def test_long_documents_do_not_drive_out_short_ones(validated: list[str]) -> None:
+    short = "{ viewer { role } } # short"
+    messages(short)
+    for n in range(50):
+        messages(f"{{ viewer {{ role }} }} # {n}".ljust(200_000, "x"))
+
+    messages(short)
+
+    assert validated.count(short) == 1
