@@ -38,8 +38,10 @@ class Attempt:
     ids: frozenset[str]
 
     def with_ids(self, other: Mapping[str, str]) -> Mapping[str, Any]:
-        """The variables with other ids in the places of these."""
-        replaced: Mapping[str, Any] = _replaced(self.variables, other)
+        """The variables with other ids in the places of these; another input goes with another idempotency key."""
+        replaced: dict[str, Any] = _replaced(self.variables, other)
+        if "idempotencyKey" in replaced:
+            replaced["idempotencyKey"] += " again"
         return replaced
 
 
