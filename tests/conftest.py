@@ -21,6 +21,7 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from app.settings import MAX_RATE_POINTS, Settings
 
+ENCRYPTION_KEY = bytes(range(32, 64))
 FAKE_KEY = "sk-test"
 
 
@@ -56,7 +57,7 @@ async def settings(servers: Servers) -> Settings:
         bizq_log_format="json",
         bizq_log_level="warning",
         bizq_token_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
-        bizq_encryption_key=SecretStr(base64.b64encode(bytes(range(32, 64))).decode()),
+        bizq_encryption_key=SecretStr(base64.b64encode(ENCRYPTION_KEY).decode()),
         database_url=SecretStr(servers.postgres.app_url),
         database_owner_url=SecretStr(servers.postgres.owner_url),
         redis_url=SecretStr(servers.redis.url),

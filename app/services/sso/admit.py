@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Table, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
@@ -43,12 +43,18 @@ async def admit(unit_of_work: UnitOfWorkFactory, vault: Vault, connection: Conne
 
 async def let_in(uow: UnitOfWork, user_id: UUID, role: Role) -> None:
     """Makes somebody a member who never was one: whose membership ended is not let in again by their provider."""
-    if (await uow.session.execute(select(_MEMBER.c.role).where(_MEMBER.c.user_id == user_id))).first() is not None:
+    if await _is_in(uow, _MEMBER, user_id):
         return
-    if (await uow.session.execute(select(_FORMER.c.left_at).where(_FORMER.c.user_id == user_id))).first() is not None:
+    if await _is_in(uow, _FORMER, user_id):
         raise SsoRefused(Reason.NO_LONGER_MEMBER)
     await add_member(uow, user_id, role)
     uow.audit("member.join", ids.encode(ids.USER, user_id), {"role": role.value, "by": "sso"})
+
+
+async def _is_in(uow: UnitOfWork, members: Table, user_id: UUID) -> bool:
+    """Whether a table of the workspace's people has them."""
+    mine = (members.c.workspace_id == uow.principal.workspace_id) & (members.c.user_id == user_id)
+    return (await uow.session.execute(select(literal(1)).where(mine))).first() is not None
 
 
 async def owner_of(engine: AsyncEngine, vault: Vault, email: str) -> UUID | None:

@@ -6,6 +6,9 @@ from typing import Any
 
 import httpx
 
+from app.db.sealed import USER_EMAIL
+from app.db.vault import Vault
+from tests.conftest import ENCRYPTION_KEY
 from tests.integration.graphql_client import Gql
 
 ERRORS = "errors { code path message }"
@@ -54,3 +57,8 @@ class Person:
 
 def new_email() -> str:
     return f"{secrets.token_hex(8)}@example.com"
+
+
+def email_index(email: str) -> bytes:
+    """What a user with this address is found by in the database."""
+    return Vault([ENCRYPTION_KEY]).index(USER_EMAIL.place, email)

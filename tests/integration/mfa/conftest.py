@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from app import clock
 from app.db.engine import sqlalchemy_url
 from app.settings import Settings
-from tests.integration.api.accounts import Person, new_email
+from tests.integration.api.accounts import Person, email_index, new_email
 from tests.integration.mfa.people import HeldClock, Member, enrolled
 
 Count = Callable[[str, Person], Awaitable[int]]
@@ -57,8 +57,8 @@ def count(sql: Callable[..., Awaitable[Any]], api: str) -> Count:
 
     async def run(table: str, person: Person) -> int:
         start = table if " WHERE " in table else f"{table} WHERE true"
-        mine = "user_id = (SELECT id FROM users WHERE email = :email)"
-        ((found,),) = await sql(f"SELECT count(*) FROM {start} AND {mine}", email=person.email)
+        mine = "user_id = (SELECT id FROM users WHERE email_index = :email)"
+        ((found,),) = await sql(f"SELECT count(*) FROM {start} AND {mine}", email=email_index(person.email))
         return int(found)
 
     return run

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import MfaRequired
 from app.services.account import sessions
-from tests.integration.api.accounts import PASSWORD, Person, new_email
+from tests.integration.api.accounts import PASSWORD, Person, email_index, new_email
 from tests.integration.api.answers import refusals
 from tests.integration.mfa.conftest import Count
 from tests.integration.mfa.people import SIGN_IN, WRONG_CHALLENGE, WRONG_CODE, HeldClock, Member, enrolled
@@ -179,7 +179,10 @@ async def test_wrong_code_leaves_the_challenge(member: Member) -> None:
 
 async def test_challenge_ends_when_the_password_changes(member: Member, sql: Sql) -> None:
     challenge = await member.challenge()
-    await sql("UPDATE users SET password_hash = password_hash || 'x' WHERE email = :email", email=member.person.email)
+    await sql(
+        "UPDATE users SET password_hash = password_hash || 'x' WHERE email_index = :email",
+        email=email_index(member.person.email),
+    )
 
     assert refusals(await member.complete(challenge, member.phone.next_code())) == [WRONG_CHALLENGE]
 
@@ -249,7 +252,9 @@ async def test_sign_in_during_the_switching_on_waits_and_needs_a_code(
 ) -> None:
     await sql("UPDATE totp_factors SET confirmed_at = NULL WHERE user_id IN (SELECT id FROM users WHERE email = :e)",
               e=member.person.email)  # fmt: skip
-    mine = text("SELECT id FROM users WHERE email = :email FOR NO KEY UPDATE").bindparams(email=member.person.email)
+    mine = text("SELECT id FROM users WHERE email_index = :email FOR NO KEY UPDATE").bindparams(
+        email=email_index(member.person.email)
+    )
     before = await count("sessions", member.person)
     async with owner_engine.begin() as switching_on:
         user_id = (await switching_on.execute(mine)).scalar_one()

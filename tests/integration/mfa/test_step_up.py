@@ -9,7 +9,7 @@ import pytest
 from app.main import build_app
 from app.services.account.tokens import TokenSigner
 from app.settings import Settings
-from tests.integration.api.accounts import CHANGE_PASSWORD, PASSWORD, Person
+from tests.integration.api.accounts import CHANGE_PASSWORD, PASSWORD, Person, email_index
 from tests.integration.api.answers import refusals
 from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import connect
@@ -42,8 +42,8 @@ async def everything_of(sql: Sql, person: Person) -> Any:
             (SELECT array_agg(s::text ORDER BY id) FROM sessions s WHERE {mine}),
             (SELECT array_agg(f::text) FROM totp_factors f WHERE {mine}),
             (SELECT array_agg(c::text ORDER BY code_hash) FROM recovery_codes c WHERE {mine})
-        FROM users u WHERE u.email = :email""",
-        email=person.email,
+        FROM users u WHERE u.email_index = :email""",
+        email=email_index(person.email),
     )
 
 
@@ -143,7 +143,7 @@ async def test_api_key_of_a_person_with_one_is_not_asked(member: Member, held_cl
 
 
 async def test_token_that_belongs_to_no_session_is_never_fresh(member: Member, settings: Settings, sql: Sql) -> None:
-    ((user_id,),) = await sql("SELECT id FROM users WHERE email = :email", email=member.person.email)
+    ((user_id,),) = await sql("SELECT id FROM users WHERE email_index = :email", email=email_index(member.person.email))
     token = TokenSigner(settings.token_key, 900).issue(user_id).text
 
     stepped_up = await member.person.ask(STEP_UP, token, code=member.phone.next_code())
@@ -209,7 +209,9 @@ async def test_session_that_has_ended_is_not_fresh(member: Member, sql: Sql, rev
     # Its access token may work for a second more.
     await member.person.works(member.token)
     if revoked:
-        change = "UPDATE sessions SET revoked_at = now() WHERE user_id = (SELECT id FROM users WHERE email = :email)"
-        await sql(change, email=member.person.email)
+        change = (
+            "UPDATE sessions SET revoked_at = now() WHERE user_id = (SELECT id FROM users WHERE email_index = :email)"
+        )
+        await sql(change, email=email_index(member.person.email))
 
     assert refusals(await member.ask(CREATE_KEY)) == (REQUIRED if revoked else [])

@@ -38,8 +38,10 @@ class Attempt:
     ids: frozenset[str]
 
     def with_ids(self, other: Mapping[str, str]) -> Mapping[str, Any]:
-        """The variables with other ids in the places of these."""
-        replaced: Mapping[str, Any] = _replaced(self.variables, other)
+        """The variables with other ids in the places of these; another input goes with another idempotency key."""
+        replaced: dict[str, Any] = _replaced(self.variables, other)
+        if "idempotencyKey" in replaced:
+            replaced["idempotencyKey"] += " again"
         return replaced
 
 
@@ -147,6 +149,9 @@ def _free(each: GraphQLField) -> bool:
 def _text(name: str, chance: random.Random) -> str:
     if name.lower().endswith("email"):
         return f"{chance.randrange(10**9)}@example.com"
+    if name == "idempotencyKey":
+        # One that two operations share is refused, or not, by which of them comes first.
+        return f"key {chance.randrange(10**9)}"
     return chance.choice(
         ["", "x", "note.write", "correct horse battery", "task:read", f"own.{chance.randrange(10**9)}"]
     )
