@@ -38,14 +38,11 @@ def add_connection(
 ) -> None:
     """Let people whose e-mail addresses are of these domains sign in to a workspace through its identity provider.
 
-        The client secret is asked for, or read from standard input, and is kept encrypted. You vouch for the domains: make
-        sure that they are the workspace's. Tell the provider the redirect URI that is printed.
+    The client secret is asked for, or read from standard input, and is kept encrypted. You vouch for the domains: make
+    sure that they are the workspace's. Tell the provider the redirect URI that is printed.
 
-    <<<<<<< HEAD
-        Example: bizq sso add ws_01h455vb4pex5vsknk084sn02q --issuer https://id.a.example --client-id bizq --domain a.org
-    =======
-        Example: bizq sso add ws_01h455vb4pex5vsknk084sn02q --issuer https://a.example --client-id bizq --domain a.example
-    >>>>>>> h-sso
+        Example: bizq sso add ws_01h455vb4pex5vsknk084sn02q \\
+            --issuer https://a.example --client-id bizq --domain a.example
     """
     loaded = settings.load()
     wanted = NewConnection(_workspace(workspace), issuer, client_id, _secret(), domain, _role(role))
