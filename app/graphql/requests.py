@@ -54,8 +54,10 @@ async def from_body(headers: Headers, receive: Receive, limit: int) -> dict[str,
 
 
 def from_url(query: QueryParams) -> dict[str, Any]:
-    """The parameters in a URL; `variables` and `extensions` are JSON. Raises Refused."""
-    request: dict[str, Any] = {name: query[name] for name in ("query", "documentId", "operationName") if name in query}
+    """The parameters in a URL; `variables` and `extensions` are JSON, and an empty name is none. Raises Refused."""
+    request: dict[str, Any] = {
+        name: query[name] for name in ("query", "documentId", "operationName") if query.get(name)
+    }
     try:
         for name in ("variables", "extensions"):
             if name in query:

@@ -37,6 +37,10 @@ def test_the_day_was_as_bad_as_it_should_have_been(story: Story) -> None:
     assert "text.summarize" in story.database
 
 
+def test_no_answer_says_what_serves_it(story: Story) -> None:
+    assert [label for label, answer in story.answers.items() if '"server":' in answer or "uvicorn" in answer] == []
+
+
 @pytest.mark.parametrize("canary", CANARIES)
 def test_no_log_has_it(story: Story, canary: str) -> None:
     assert [line for line in story.logs.splitlines() if story.canaries[canary] in line] == []

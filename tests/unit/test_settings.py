@@ -106,6 +106,29 @@ def test_origins_are_separated_by_commas(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "app.example.com",
+        "https://App.example.com",
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://user@app.example.com",
+        "https://app.example.com:443",
+        "http://app.example.com:80",
+    ],
+)
+def test_an_origin_is_written_as_browsers_do(load: Load, origin: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^ALLOWED_ORIGINS: {origin} is not an origin such as"):
+        load(ALLOWED_ORIGINS=f"https://app.example.com,{origin}")
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://[::1]:8443", "app+x://host", "http://app:443"])
+def test_other_origins_are_taken_as_they_are(load: Load, origin: str) -> None:
+    assert load(ALLOWED_ORIGINS=origin).allowed_origins == (origin,)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("BIZQ_PROT", "BIZQ_PROT is not a setting of BizQ. Did you mean BIZQ_PORT?"),
