@@ -147,6 +147,9 @@ def _free(each: GraphQLField) -> bool:
 def _text(name: str, chance: random.Random) -> str:
     if name.lower().endswith("email"):
         return f"{chance.randrange(10**9)}@example.com"
+    if name == "idempotencyKey":
+        # One that two operations share is refused, or not, by which of them comes first.
+        return f"key {chance.randrange(10**9)}"
     return chance.choice(
         ["", "x", "note.write", "correct horse battery", "task:read", f"own.{chance.randrange(10**9)}"]
     )
