@@ -1,6 +1,6 @@
 """Tokens that are mailed: who shows one reads the mails of its address.
 
-A token is `bzm_` and 256 random bits, of which the SHA-256 is stored. It works once and ends soon; a newer one for the
+A token is `bzt_` and 256 random bits, of which the SHA-256 is stored. It works once and ends soon; a newer one for the
 same purpose ends it before. It stands in the fragment of a link (`…/reset-password#token=…`), which browsers keep to
 themselves: no server on the way, no access log and no Referer has it. The frontend takes it from there.
 """
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.errors import InvalidCredentials
 
-PREFIX = "bzm_"
+PREFIX = "bzt_"
 PERIOD: Final = timedelta(hours=1)
 MOST_IN_PERIOD = 3
 _ISSUE = text("SELECT issue_mail_token(:purpose, :key, :member, :token, :lives, :most, :period)")

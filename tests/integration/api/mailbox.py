@@ -18,7 +18,7 @@ RESET = f"mutation($t: String!, $new: String!) {{ resetPassword(token: $t, newPa
 VERIFY = f"mutation($t: String!) {{ verifyEmail(token: $t) {{ {ERRORS} }} }}"
 RESEND = f"mutation {{ resendVerification {{ {ERRORS} }} }}"
 FRONTEND = "https://app.example.com"
-_LINK = re.compile(rf"^{FRONTEND}/([a-z-]+)#token=(bzm_[\w-]{{43}})$", re.MULTILINE)
+_LINK = re.compile(rf"^{FRONTEND}/([a-z-]+)#token=(bzt_[\w-]{{43}})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

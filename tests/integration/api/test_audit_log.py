@@ -71,6 +71,7 @@ async def test_account_leaves_its_entries_newest_first(person: Person) -> None:
         "session.sign_out",
         "session.sign_in",
         "account.sign_up",
+        "workspace.create",
     ]
     entry = (await log_of(Gql(person.http, person.url, token), action="session.sign_in"))[0]
     user = first["user"]["id"]
@@ -152,7 +153,7 @@ async def test_what_is_refused_leaves_no_entry(gql: Gql) -> None:
 async def test_operators_changes_are_in_the_log(gql: Gql, tenant: Tenant, owner_engine: AsyncEngine) -> None:
     await change_share(owner_engine, tenant.account.workspace_id, {"weight": 4, "concurrency": None})
 
-    (entry,) = await log_of(gql, action="workspace.")
+    (entry,) = await log_of(gql, action="workspace.set_share")
 
     assert (entry["action"], entry["data"]) == ("workspace.set_share", {"weight": 4, "concurrency": None})
     assert (entry["actorId"], entry["role"], entry["subjectId"]) == (None, None, tenant.workspace_id)
@@ -205,7 +206,7 @@ async def test_workspaces_do_not_see_each_others_log(
     other = gql_as(await make_tenant())
     await other(CREATE_WORKER, input={"name": "Ann", "kind": "HUMAN"})
 
-    assert [entry["action"] for entry in await log_of(gql)] == ["account.sign_up"]
+    assert [entry["action"] for entry in await log_of(gql)] == ["account.sign_up", "workspace.create"]
 
 
 async def test_a_stranger_can_verify_the_chain_from_what_the_api_shows(gql: Gql, tenant: Tenant) -> None:
@@ -227,7 +228,7 @@ async def test_a_stranger_can_verify_the_chain_from_what_the_api_shows(gql: Gql,
         content = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         last = hashlib.sha256(last + number.to_bytes(8, "big") + content).digest()
         assert (entry["seq"], entry["hash"]) == (number, last.hex())
-    assert len(entries) == 3
+    assert len(entries) == 4
 
 
 async def test_wrong_present_password_is_a_sign_in_that_failed(person: Person) -> None:

@@ -146,7 +146,7 @@ async def test_the_same_statements_run_whether_or_not_somebody_has_an_address(
     assert len(runs[0]) == 2
 
 
-@pytest.mark.parametrize("token", ["", "bzm_", "bzm_" + "A" * 43, "\0", "é" * 10_000])
+@pytest.mark.parametrize("token", ["", "bzt_", "bzt_" + "A" * 43, "\0", "é" * 10_000])
 async def test_what_is_no_token_is_refused(mails: Mailing, token: str) -> None:
     assert refusals(await mails.person().ask(RESET, t=token, new=NEW)) == BAD_LINK
 

@@ -38,7 +38,7 @@ async def entries(unit_of_work: UnitOfWorkFactory, tenant: Tenant) -> int:
     async with unit_of_work(tenant.principal) as uow:
         for number in range(3):
             uow.audit("test.done", None, {"number": number})
-    return 4
+    return 5
 
 
 def of(tenant: Tenant, answer: Any) -> dict[str, Any]:
@@ -55,10 +55,10 @@ async def test_whole_log_is_exit_code_0_and_shows_the_end_of_each_chain(
     chain = of(tenant, one.json)
     assert (one.code, one.json["ok"], table.code) == (0, True, 0)
     assert of(tenant, every.json) == chain
-    assert (chain["head"]["seq"], chain["verified"], chain["brokenAt"], chain["problem"]) == (4, 4, None, None)
+    assert (chain["head"]["seq"], chain["verified"], chain["brokenAt"], chain["problem"]) == (5, 5, None, None)
     header, line = table.out.splitlines()
     assert header.split()[:3] == ["WORKSPACE", "ENTRIES", "STATE"]
-    assert line.split() == [tenant.workspace_id, "4", "ok", chain["head"]["hash"]]
+    assert line.split() == [tenant.workspace_id, "5", "ok", chain["head"]["hash"]]
 
 
 async def test_altered_entry_is_exit_code_1_and_named(
@@ -89,7 +89,7 @@ async def test_what_it_printed_is_an_anchor_for_later(
     same, other = [await audit(tenant.workspace_id, "--anchor", str(path)) for path in (file, wrong)]
 
     assert (same.code, other.code) == (0, 1)
-    assert "entry 4 or one before was replaced" in other.err
+    assert "entry 5 or one before was replaced" in other.err
 
 
 @pytest.mark.parametrize("unknown", ["ws_nope", "ws_01h455vb4pex5vsknk084sn02q"])

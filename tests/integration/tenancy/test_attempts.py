@@ -126,7 +126,8 @@ async def test_nothing_of_a_strangers_is_seen_or_changed(
     foreign = {"X-Workspace-Id": victim.tenant.workspace_id}
     callers = [
         (owner.api_key, FROM),
-        (token, FROM),
+        # Named, as createWorkspace is among the operations: after it there is not just one.
+        (token, FROM | {"X-Workspace-Id": owner.workspace_id}),
         (viewer.api_key, FROM),
         (None, FROM),
         (token, FROM | foreign),
