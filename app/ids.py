@@ -16,6 +16,7 @@ TEMPLATE = "tpl"
 TEMPLATE_VERSION = "tplv"
 USER = "usr"
 API_KEY = "key"
+INVITATION = "inv"
 WAIT = "wait"
 
 

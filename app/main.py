@@ -49,7 +49,7 @@ def build_app(settings: Settings) -> Starlette:
     vault = Vault(settings.encryption_keys)
     feed = task_feed(engine, hub)
     authenticator = Authenticator(engine, signer)
-    access = AccessWatch(authenticator)
+    access = AccessWatch(authenticator, hub)
     resources = Resources(
         settings=settings,
         query_limits=limits_of(settings),

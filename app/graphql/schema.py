@@ -12,6 +12,7 @@ from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
 from app.graphql.node import NodeQueries
+from app.graphql.permissions import protect
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
 from app.graphql.task.mutations import TaskMutations
@@ -21,6 +22,8 @@ from app.graphql.template.mutations import TemplateMutations
 from app.graphql.template.queries import TemplateQueries
 from app.graphql.worker.mutations import WorkerMutations
 from app.graphql.worker.queries import WorkerQueries
+from app.graphql.workspace.mutations import WorkspaceMutations
+from app.graphql.workspace.queries import WorkspaceQueries
 
 
 class Schema(strawberry.Schema):
@@ -32,9 +35,20 @@ class Schema(strawberry.Schema):
 
 
 Query = merge_types(
-    "Query", (NodeQueries, AccountQueries, TaskQueries, WorkerQueries, TemplateQueries, ServerInfoQueries)
+    "Query",
+    (
+        NodeQueries,
+        AccountQueries,
+        TaskQueries,
+        WorkerQueries,
+        TemplateQueries,
+        ServerInfoQueries,
+        WorkspaceQueries,
+    ),
 )
-Mutation = merge_types("Mutation", (AccountMutations, TaskMutations, WorkerMutations, TemplateMutations))
+Mutation = merge_types(
+    "Mutation", (AccountMutations, TaskMutations, WorkerMutations, TemplateMutations, WorkspaceMutations)
+)
 Subscription = merge_types("Subscription", (TaskSubscriptions,))
 for root, description in (
     (Query, "Everything that can be read."),
@@ -42,6 +56,7 @@ for root, description in (
     (Subscription, "Everything that can be watched live."),
 ):
     root.__strawberry_definition__.description = description  # type: ignore[attr-defined]
+    protect(root)
 
 schema = Schema(
     query=Query,

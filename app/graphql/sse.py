@@ -125,7 +125,7 @@ class _Stream:
         if principal is None:
             return None
         access = LiveAccess(
-            credentials_of(self._headers), principal, self._context.enter, lambda reason: self._over.set()
+            credentials_of(self._headers).of(principal), principal, self._context.enter, lambda reason: self._over.set()
         )
         self._context.resources.access.enter(access)
         return access

@@ -163,6 +163,7 @@ class GraphQLWebSocket(GraphQL[Context, None]):
             principal = await self._resources.authenticator.principal(context.credentials)
         except AppError:
             raise ConnectionRejectionError from None
+        context.credentials = context.credentials.of(principal)
         context.enter(principal)
         return {"requestId": context.request_id}
 

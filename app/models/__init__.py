@@ -2,6 +2,7 @@
 
 from app.models.api_key import ApiKey
 from app.models.idempotency_key import IdempotencyKey
+from app.models.invitation import Invitation
 from app.models.membership import Membership
 from app.models.refresh_token import RefreshToken
 from app.models.session import Session
@@ -18,6 +19,7 @@ from app.models.workspace import Workspace
 __all__ = [
     "ApiKey",
     "IdempotencyKey",
+    "Invitation",
     "Membership",
     "RefreshToken",
     "Session",

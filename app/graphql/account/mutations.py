@@ -12,6 +12,7 @@ from app.graphql.errors import PayloadErrors, user_error
 from app.principal import client_address
 from app.services.account import change_password, sessions, sign_in, sign_up
 from app.services.account.lockout import SignInLocked
+from app.services.account.sign_up_invited import sign_up_invited
 
 RefreshTokenArgument = Annotated[str, strawberry.argument(description="The refresh token, as AuthPayload gave it.")]
 
@@ -23,6 +24,10 @@ class SignUpInput:
     name: str = strawberry.field(description="1 to 200 characters.")
     workspace_name: str | None = strawberry.field(
         default=None, description="Name of the first workspace; 1 to 200 characters."
+    )
+    invitation: str | None = strawberry.field(
+        default=None,
+        description="Token of an invitation to this address: joins its workspace instead of getting a first one.",
     )
 
 
@@ -41,14 +46,20 @@ class ChangePasswordInput:
 @strawberry.type
 class AccountMutations(ApiKeyMutations):
     @strawberry.mutation(
-        description="Create an account with a workspace of its own.", extensions=[PayloadErrors("input")]
+        description="Create an account, with a workspace of its own or in the one that it is invited to.",
+        extensions=[PayloadErrors("input")],
     )
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> AuthPayload:
         resources = info.context.resources
         wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
-        account = await sign_up.sign_up(resources.unit_of_work, wanted)
+        if input.invitation is None:
+            account = await sign_up.sign_up(resources.unit_of_work, wanted)
+        else:
+            account = await sign_up_invited(
+                resources.engine, resources.unit_of_work, resources.vault, wanted, input.invitation
+            )
         session = await sessions.open_session(
             resources.engine,
             account.user_id,

@@ -8,7 +8,6 @@ from app.graphql.account.user import User
 from app.graphql.context import Info
 from app.graphql.relay import After, First, PageArguments, fetch_page, uuid_key
 from app.graphql.workspace.types import Workspace
-from app.principal import Permission
 from app.services.account import queries
 
 _KEY = uuid_key(queries.API_KEY_ID, "apiKey")
@@ -35,14 +34,12 @@ class AccountQueries:
 
     @strawberry.field(description="The workspace that this request acts in.")
     async def workspace(self, info: Info) -> Workspace | None:
-        info.context.principal.require(Permission.WORKSPACE_READ)
         return await _workspace(info)
 
     @strawberry.field(
         description="The workspace's API keys, revoked ones too, in the order of their creation. For owners and admins."
     )
     async def api_keys(self, info: Info, first: First = None, after: After = None) -> ApiKeyConnection:
-        info.context.principal.require(Permission.API_KEY_MANAGE)
         page = await fetch_page(info.context.reader, queries.api_keys(), _KEY, PageArguments(first, after))
         return ApiKeyConnection.from_page(page)
 
@@ -56,7 +53,7 @@ async def _workspaces(info: Info) -> list[Workspace]:
     principal = info.context.principal
     if principal.user_id is None:
         return [workspace for workspace in [await _workspace(info)] if workspace is not None]
-    rows = await queries.workspaces_of(info.context.resources.engine, principal.user_id)
+    rows = await queries.workspaces_of(info.context.reader, principal.user_id)
     return [Workspace.from_row(row) for row in rows]
 
 

@@ -88,8 +88,10 @@ class SimplePayload:
 class Viewer:
     user: User | None = strawberry.field(description="The person; null for an API key.")
     api_key: ApiKey | None = strawberry.field(description="The API key; null for a person.")
-    workspace: Workspace | None = strawberry.field(description="The workspace that this request acts in.")
-    role: RoleType | None = strawberry.field(description="The caller's role in it.")  # type: ignore[valid-type]
+    workspace: Workspace | None = strawberry.field(
+        description="The workspace that this request acts in; null for a person with none, or several and none named."
+    )
+    role: RoleType | None = strawberry.field(description="The caller's role in it; null without one.")  # type: ignore[valid-type]
     workspaces: list[Workspace] = strawberry.field(description="Every workspace the caller can act in.")
     permissions: list[str] = strawberry.field(description="What the caller may do here, by name.")
 

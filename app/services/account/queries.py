@@ -5,9 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, Select, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.reader import enter_workspace
+from app.db.reader import Reader
 from app.models import ApiKey, User, Workspace
 from app.principal import Principal, Role
 
@@ -45,13 +44,27 @@ def api_keys() -> Select[Any]:
     return select(*API_KEY_COLUMNS)
 
 
-async def workspaces_of(engine: AsyncEngine, user_id: UUID) -> list[RowMapping]:
-    """Every workspace the user belongs to, oldest membership first: each read as a member of it."""
-    async with engine.connect() as connection:
-        members = (await connection.execute(_MEMBERSHIPS, {"user": user_id})).all()
-        rows = []
-        for member in members:
-            principal = Principal(workspace_id=member.workspace_id, role=Role(member.role), user_id=user_id)
-            await enter_workspace(connection, principal)
-            rows.append((await connection.execute(workspace())).mappings().one())
-    return rows
+async def workspaces_of(reader: Reader, user_id: UUID) -> list[RowMapping]:
+    """Every workspace that the user, who is the reader's caller, belongs to: oldest membership first."""
+    members = await reader.rows(_MEMBERSHIPS.bindparams(user=user_id))
+    found = [await reader.row(workspace(), within=_member(user_id, member)) for member in members]
+    return [row for row in found if row is not None]
+
+
+async def workspace_of(reader: Reader, user_id: UUID, workspace_id: UUID) -> RowMapping | None:
+    """One of them; None where they are no member of it."""
+    for member in await reader.rows(_MEMBERSHIPS.bindparams(user=user_id)):
+        if member["workspace_id"] == workspace_id:
+            return await reader.row(workspace(), within=_member(user_id, member))
+    return None
+
+
+async def owner_of(reader: Reader, user_id: UUID, row: RowMapping) -> RowMapping | None:
+    """The owner of a workspace that the user, who is the reader's caller, belongs to."""
+    within = Principal(workspace_id=row["id"], role=Role.VIEWER, user_id=user_id)
+    return await reader.row(users_by_ids({row["owner_id"]}), within=within)
+
+
+def _member(user_id: UUID, membership: RowMapping) -> Principal:
+    """To read as: each workspace is seen by its members only."""
+    return Principal(workspace_id=membership["workspace_id"], role=Role(membership["role"]), user_id=user_id)

@@ -24,4 +24,5 @@ async def revoke_api_key(uow: UnitOfWork, public_id: str) -> RowMapping:
     row = (await uow.session.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotFound("API key", public_id)
+    uow.change_access()
     return row

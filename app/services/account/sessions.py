@@ -98,6 +98,7 @@ async def end_others(uow: UnitOfWork) -> None:
     if uow.principal.session_id is not None:
         mine &= _SESSION.c.id != uow.principal.session_id
     await uow.session.execute(update(_SESSION).where(mine).values(revoked_at=uow.now))
+    uow.change_access()
 
 
 async def clear_out(engine: AsyncEngine) -> None:

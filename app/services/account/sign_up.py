@@ -1,7 +1,5 @@
 """A new user with a workspace of their own."""
 
-import re
-import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,15 +9,13 @@ from sqlalchemy.dialects import postgresql as pg
 
 from app import ids
 from app.errors import Conflict, InvalidInput
-from app.models import ApiKey, Membership, User, Workspace
+from app.models import ApiKey, User
 from app.principal import Principal, Role
 from app.services.account import passwords
 from app.services.account.api_keys import NewKey
+from app.services.workspace.create import MAX_NAME_LENGTH, add_workspace, checked_name
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
-MAX_NAME_LENGTH = 200
-FIRST_PLAN = "FREE"
-_SLUG_LENGTH = 60
 _OWN_WORKSPACE = "'s workspace"
 
 
@@ -45,31 +41,25 @@ async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount
     """Raises InvalidInput naming the field, or Conflict for an address that is taken."""
     email = normalized_email(wanted.email)
     passwords.check_length(wanted.password)
-    name = _checked_name("name", wanted.name)
+    name = checked_name("name", wanted.name)
     suggested = name[: MAX_NAME_LENGTH - len(_OWN_WORKSPACE)] + _OWN_WORKSPACE
-    workspace_name = _checked_name("workspaceName", wanted.workspace_name or suggested)
+    workspace_name = checked_name("workspaceName", wanted.workspace_name or suggested)
     password_hash = await passwords.hash_password(wanted.password)
     account = NewAccount(ids.new_id(), ids.new_id())
     async with unit_of_work(account.principal) as uow:
-        user = {"id": account.user_id, "email": email, "name": name, "password_hash": password_hash}
-        inserted = await uow.session.execute(
-            pg.insert(User).values(user).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)  # type: ignore[call-overload]
-        )
-        if inserted.first() is None:
-            raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
-        await uow.session.execute(
-            insert(Workspace).values(
-                id=account.workspace_id,
-                name=workspace_name,
-                slug=_slug(workspace_name),
-                owner_id=account.user_id,
-                plan=FIRST_PLAN,
-            )
-        )
-        await uow.session.execute(
-            insert(Membership).values(workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER)
-        )
+        await add_user(uow, email=email, name=name, password_hash=password_hash)
+        await add_workspace(uow, workspace_name)
     return account
+
+
+async def add_user(uow: UnitOfWork, *, email: str, name: str, password_hash: str) -> None:
+    """Whoever the unit of work's caller is going to be. Raises Conflict for an address that is taken."""
+    user = {"id": uow.principal.user_id, "email": email, "name": name, "password_hash": password_hash}
+    inserted = await uow.session.execute(
+        pg.insert(User).values(user).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)  # type: ignore[call-overload]
+    )
+    if inserted.first() is None:
+        raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
 
 
 async def add_api_key(uow: UnitOfWork, *, creator_id: UUID, name: str, key: NewKey, role: Role) -> UUID:
@@ -94,15 +84,3 @@ def normalized_email(text: str) -> str:
         return validate_email(text, check_deliverability=False).normalized.lower()
     except EmailNotValidError:
         raise InvalidInput("This is not an e-mail address.", ("email",)) from None
-
-
-def _checked_name(field: str, text: str) -> str:
-    name = text.strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or "\0" in name:
-        raise InvalidInput(f"{field} has 1 to {MAX_NAME_LENGTH} characters.", (field,))
-    return name
-
-
-def _slug(name: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH]
-    return f"{words or 'workspace'}-{secrets.token_hex(4)}"

@@ -15,7 +15,7 @@ from tests.integration.tenancy.conftest import Connection
 def known_functions() -> set[str]:
     """Those that the migrations list as looking across workspaces."""
     names: set[str] = {"stuck_tasks"}
-    for number in ("0001", "0002", "0004"):
+    for number in ("0001", "0002", "0004", "0006"):
         names |= set(migration(number).FUNCTIONS)
         names -= set(getattr(migration(number), "REMOVED", ()))
     return names
