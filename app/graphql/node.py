@@ -53,7 +53,7 @@ async def _load(info: Info, id: str) -> Node | None:
     if found is None:
         return None
     prefix, key = found
-    kind = _KINDS.get(prefix)
+    kind = KINDS.get(prefix)
     if kind is None:
         return None
     info.context.principal.require(NODES[kind.node.__name__])
@@ -79,7 +79,7 @@ class _Kind:
     load: Callable[[Info, UUID], Awaitable[RowMapping | dict[str, Any] | None]]
 
 
-_KINDS = {
+KINDS = {
     ids.TASK: _Kind(Task, lambda info, key: info.context.loaders.task.load(key)),
     ids.WORKER: _Kind(Worker, lambda info, key: info.context.loaders.worker.load(key)),
     ids.TEMPLATE: _Kind(Template, lambda info, key: info.context.loaders.template.load(key)),

@@ -47,7 +47,8 @@ OPERATIONS: dict[str, Rule] = {
     # Each type has its permission, below.
     "Query.node": SIGNED_IN,
     "Query.nodes": SIGNED_IN,
-    "Query.viewer": SIGNED_IN,
+    # Null for who did not sign in.
+    "Query.viewer": ANYBODY,
     "Query.workspace": Rule(Permission.WORKSPACE_READ),
     "Query.members": Rule(Permission.MEMBER_READ),
     "Query.invitations": Rule(Permission.MEMBER_MANAGE),

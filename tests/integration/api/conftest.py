@@ -6,10 +6,15 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.db.engine import sqlalchemy_url
 from app.main import build_app
+from app.services.account.tokens import TokenSigner
 from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.api.documents import CREATE_TASKS, LATER
+from tests.integration.api.people import People
 from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import Gql
 
@@ -59,3 +64,16 @@ def post(http: httpx.AsyncClient, api: str, tenant: Tenant) -> Callable[..., Awa
         return await http.request(method, f"{api}/graphql", content=content, headers=headers | more)
 
     return send
+
+
+@pytest.fixture
+def people(unit_of_work: UnitOfWorkFactory, settings: Settings) -> People:
+    return People(unit_of_work, TokenSigner(settings.token_key, 900))
+
+
+@pytest.fixture(scope="session")
+async def owner_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The database as its owner, who sees every workspace."""
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url))
+    yield engine
+    await engine.dispose()

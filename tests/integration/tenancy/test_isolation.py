@@ -41,6 +41,7 @@ async def pair(
         gql = gql_as(tenant)
         await gql(CREATE_WORKER, input={"name": "Ann", "kind": "HUMAN"})
         await gql(CREATE_TEMPLATE, input={"slug": "own.kind", "name": "Own", "prompt": "Do it."})
+        await gql('mutation { inviteMember(input: {email: "ann@example.com"}) { errors { code } } }')
         keyed = CREATE_TASK.replace("createTask(", 'createTask(idempotencyKey: "once", ')
         await gql(keyed, input=draft(type="own.kind"))
         await as_superuser.execute(

@@ -94,7 +94,7 @@ TaskEventKind SNAPSHOT CREATED QUEUED STARTED PROGRESS RETRY_SCHEDULED WAITING R
 WorkerKind AI HUMAN EXTERNAL
 Role OWNER ADMIN MEMBER VIEWER
 """
-NODES = {"ApiKey", "Task", "Template", "TemplateVersion", "User", "Worker", "Workspace"}
+NODES = {"ApiKey", "Invitation", "Task", "Template", "TemplateVersion", "User", "Worker", "Workspace"}
 DEFAULTS = {"complexity": "NORMAL", "costSensitive": "false", "priority": "5"}
 
 built = build_schema(schema.as_str())

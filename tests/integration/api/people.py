@@ -1,0 +1,72 @@
+"""People with a role in a workspace, as rows: nobody needs a password to send a token."""
+
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from app import ids
+from app.models import ApiKey, Membership
+from app.principal import Permission, Principal, Role
+from app.services.account import api_keys
+from app.services.account.sign_up import add_user
+from app.services.account.tokens import TokenSigner
+from app.services.workspace.create import add_workspace
+from app.unit_of_work import UnitOfWorkFactory
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """`token` is an access token of theirs."""
+
+    user_id: UUID
+    email: str
+    token: str
+
+    @property
+    def id(self) -> str:
+        return ids.encode(ids.USER, self.user_id)
+
+
+class People:
+    """Makes them."""
+
+    def __init__(self, unit_of_work: UnitOfWorkFactory, signer: TokenSigner) -> None:
+        self._unit_of_work = unit_of_work
+        self._signer = signer
+
+    async def person(self) -> Colleague:
+        """In no workspace."""
+        user_id, email = ids.new_id(), f"{secrets.token_hex(8)}@example.com"
+        async with self._unit_of_work(Principal.outside(user_id)) as uow:
+            await add_user(uow, email=email, name="Test", password_hash="none")
+        return Colleague(user_id, email, self._signer.issue(user_id).text)
+
+    async def founder(self) -> tuple[UUID, Colleague]:
+        """A new workspace and its owner."""
+        owner, workspace_id = await self.person(), ids.new_id()
+        async with self._unit_of_work(Principal(workspace_id, Role.OWNER, owner.user_id)) as uow:
+            await add_workspace(uow, "Test workspace")
+        return workspace_id, owner
+
+    async def member(self, workspace_id: UUID, role: Role) -> Colleague:
+        person = await self.person()
+        await self.add(workspace_id, person, role)
+        return person
+
+    async def add(self, workspace_id: UUID, person: Colleague, role: Role) -> None:
+        async with self._unit_of_work(Principal.system(workspace_id)) as uow:
+            values = {"workspace_id": workspace_id, "user_id": person.user_id, "role": role}
+            await uow.session.execute(insert(Membership).values(**values))
+
+    async def key(
+        self, workspace_id: UUID, creator: Colleague, role: Role = Role.OWNER, scopes: list[Permission] | None = None
+    ) -> str:
+        """The secret of an API key."""
+        made = api_keys.generate()
+        values = {"id": ids.new_id(), "workspace_id": workspace_id, "creator_id": creator.user_id, "name": "test"}
+        values |= {"prefix": made.prefix, "secret_hash": made.hash, "role": role, "scopes": scopes}
+        async with self._unit_of_work(Principal.system(workspace_id)) as uow:
+            await uow.session.execute(insert(ApiKey).values(**values))
+        return made.secret
