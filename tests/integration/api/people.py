@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, text
 
 from app import ids
 from app.models import ApiKey, Membership
@@ -14,6 +14,8 @@ from app.services.account.sign_up import add_user
 from app.services.account.tokens import TokenSigner
 from app.services.workspace.create import add_workspace
 from app.unit_of_work import UnitOfWorkFactory
+
+_MEMBERSHIPS = text("SELECT workspace_id FROM auth_memberships(:user)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,21 @@ class People:
         async with self._unit_of_work(Principal.system(workspace_id)) as uow:
             values = {"workspace_id": workspace_id, "user_id": person.user_id, "role": role}
             await uow.session.execute(insert(Membership).values(**values))
+
+    async def forget(self, user_id: UUID) -> None:
+        """Take them out of the workspace that they signed up with, which stays without anybody."""
+        person = Principal.outside(user_id)
+        async with self._unit_of_work(person) as uow:
+            memberships = await uow.session.execute(_MEMBERSHIPS, {"user": user_id})
+            workspaces = [row.workspace_id for row in memberships]
+        for workspace_id in workspaces:
+            async with self._unit_of_work(Principal.system(workspace_id)) as uow:
+                await uow.session.execute(delete(Membership).where(Membership.user_id == user_id))  # type: ignore[arg-type]
+
+    async def look_again(self, workspace_id: UUID) -> None:
+        """Tell every process that access has changed."""
+        async with self._unit_of_work(Principal.system(workspace_id)) as uow:
+            uow.change_access()
 
     async def key(
         self, workspace_id: UUID, creator: Colleague, role: Role = Role.OWNER, scopes: list[Permission] | None = None
