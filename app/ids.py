@@ -18,6 +18,7 @@ USER = "usr"
 API_KEY = "key"
 INVITATION = "inv"
 WAIT = "wait"
+SSO_CONNECTION = "sso"
 
 
 def new_id() -> UUID:

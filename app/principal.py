@@ -10,8 +10,6 @@ from app.errors import Forbidden
 
 # The IP address that the request being served comes from; None where nobody said.
 client_address: ContextVar[str | None] = ContextVar("client_address", default=None)
-# The nil UUID (RFC 9562, 5.9), which no workspace has: row-level security shows nothing there.
-NOWHERE = UUID(int=0)
 
 
 class Role(StrEnum):
@@ -32,7 +30,6 @@ class Permission(StrEnum):
     TEMPLATE_WRITE = "template:write"
     WORKSPACE_READ = "workspace:read"
     WORKSPACE_UPDATE = "workspace:update"
-    WORKSPACE_PLAN = "workspace:plan"
     WORKSPACE_TRANSFER = "workspace:transfer"
     MEMBER_READ = "member:read"
     MEMBER_MANAGE = "member:manage"
@@ -58,11 +55,10 @@ _MANAGE = _WORK | {
     Permission.API_KEY_MANAGE,
     Permission.AUDIT_READ,
 }
-_OWN = _MANAGE | {Permission.WORKSPACE_PLAN, Permission.WORKSPACE_TRANSFER}
 
-# Each role may all that the next may, and more.
+# From the most to the least.
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _OWN,
+    Role.OWNER: _MANAGE | {Permission.WORKSPACE_TRANSFER},
     Role.ADMIN: _MANAGE,
     Role.MEMBER: _WORK,
     Role.VIEWER: _READ,
@@ -70,55 +66,60 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who is signed in, apart from any workspace. `expires_at` and `session_id` as in Principal."""
+
+    user_id: UUID
+    expires_at: datetime | None = None
+    session_id: UUID | None = None
+
+    @property
+    def person(self) -> "Person":
+        return self
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """A caller. `scopes` narrows an API key below its role; None means all that the role allows.
 
-    A person who acts in no workspace has the workspace NOWHERE and no role. `expires_at` is when the token that shows
-    who it is runs out, `session_id` the sign-in that it came from; None where it is no token.
+    `expires_at` is when the token that shows who it is runs out, `session_id` the sign-in that it came from; None
+    where it is no token. `plan` is the workspace's.
     """
 
     workspace_id: UUID
-    role: Role | None
+    role: Role
     user_id: UUID | None = None
     api_key_id: UUID | None = None
     scopes: frozenset[Permission] | None = None
     expires_at: datetime | None = None
     session_id: UUID | None = None
+    plan: str = "FREE"
 
     @classmethod
     def system(cls, workspace_id: UUID) -> "Principal":
         """The service itself, acting in a workspace."""
         return cls(workspace_id=workspace_id, role=Role.OWNER)
 
-    @classmethod
-    def outside(
-        cls, user_id: UUID, *, expires_at: datetime | None = None, session_id: UUID | None = None
-    ) -> "Principal":
-        """A person who belongs to no workspace, or to several and named none."""
-        return cls(workspace_id=NOWHERE, role=None, user_id=user_id, expires_at=expires_at, session_id=session_id)
+    @property
+    def person(self) -> Person:
+        """Raises Forbidden for an API key."""
+        if self.user_id is None:
+            raise Forbidden("This is for people: sign in, as an API key is nobody in particular.")
+        return Person(self.user_id, self.expires_at, self.session_id)
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        granted = PERMISSIONS[self.role] if self.role is not None else frozenset()
+        granted = PERMISSIONS[self.role]
         return granted if self.scopes is None else granted & self.scopes
 
     def require(self, permission: Permission) -> None:
-        """Raises Forbidden, naming the permission or the workspace that is missing."""
-        if self.workspace_id == NOWHERE:
-            raise Forbidden(
-                "This is done in a workspace: send its id as X-Workspace-Id, or as workspaceId in connection_init. "
-                "viewer lists your workspaces."
-            )
+        """Raises Forbidden, naming the permission that is missing."""
         if permission not in self.permissions:
             raise Forbidden(f"This needs the permission {permission.value}; ask an owner or admin of the workspace.")
 
-    def require_person(self) -> UUID:
-        """The person's id. Raises Forbidden for an API key."""
-        if self.user_id is None:
-            raise Forbidden("This is for people: sign in. An API key cannot do it.")
-        return self.user_id
 
-
-def narrower(one: Role, other: Role) -> Role:
-    """The one of two roles that may less."""
-    return min(one, other, key=lambda role: len(PERMISSIONS[role]))
+def in_workspace(caller: Principal | Person) -> Principal:
+    """Raises Forbidden for somebody who is in none."""
+    if isinstance(caller, Person):
+        raise Forbidden("Name the workspace: send its id as X-Workspace-Id, or as workspaceId in connection_init.")
+    return caller

@@ -1,19 +1,12 @@
 """`bizq keys`: the secrets of an installation."""
 
-import base64
-import secrets
-
 import typer
 
-from app.settings import KEY_BYTES
+from app.cli import token_key
+from app.cli.rotate_keys import rotate
 
-app = typer.Typer(help="Make the secrets of an installation.", no_args_is_help=True)
-
-
-# With a callback, typer keeps `new` a command of its own while it is the only one.
-@app.callback()
-def keys() -> None:
-    """Make the secrets of an installation."""
+app = typer.Typer(help="Make the secrets of an installation, and change them.", no_args_is_help=True)
+app.add_typer(token_key.app, name="token")
 
 
 @app.command("new")
@@ -22,4 +15,7 @@ def new_key() -> None:
 
     Example: bizq keys new
     """
-    typer.echo(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    typer.echo(token_key.new_key())
+
+
+app.command("rotate")(rotate)

@@ -19,6 +19,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 
 from app import settings as settings_module
 from app.cli.banner import banner
@@ -32,7 +33,7 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from app.embedded.service import ServiceProcess
 from app.embedded.supervisor import Supervisor
-from app.settings import Settings
+from app.settings import CONSOLE, Settings
 
 READY_SECONDS = 60.0
 # One Ctrl-C can come twice: from the terminal and from `uv run`, which passes on what it gets.
@@ -109,10 +110,15 @@ def _start(
     secrets = data.secrets()
     environment = {**os.environ, "BIZQ_DATA_DIR": str(data.path)}
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
+    # For whoever tries it out; where it is set, it is as it is set.
+    environment.setdefault("BIZQ_SUGGESTIONS", "true")
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key(TOKEN_KEY)
     if loaded.bizq_encryption_key is None:
         environment["BIZQ_ENCRYPTION_KEY"] = secrets.key(ENCRYPTION_KEY)
+    if loaded.smtp_url is None:
+        environment["SMTP_URL"] = CONSOLE
+        err.print(f"[dim]mails are written to {escape(str(data.logs / 'api.log'))}[/]")
     if loaded.database_url is None:
         with _step("PostgreSQL"):
             postgres = EmbeddedPostgres(data.path / "postgres", data.run, secrets, ephemeral=ephemeral)

@@ -1,21 +1,15 @@
 """`bizq workspace`: each workspace's share of the queue, for whoever operates the installation."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from app import ids, settings
 from app.cli import view
 from app.cli.console import print_json
-from app.db.engine import sqlalchemy_url
-from app.db.guard import DatabaseUnavailable, check_owner, migration_head
-from app.db.revision import expected_head
+from app.cli.owner import as_owner
 from app.errors import InvalidInput
 from app.models.workspace import MAX_CONCURRENCY, MAX_WEIGHT
 from app.services.workspace import shares
@@ -81,34 +75,17 @@ def _limit(text: str | None) -> int | Literal["default"] | None:
 
 
 async def _list() -> list[Share]:
-    async with _owner() as engine:
+    async with as_owner(settings.load()) as engine:
         return list(await shares.list_shares(engine))
 
 
 async def _set(workspace: str, wanted: dict[str, int | None]) -> Share:
     workspace_id = ids.decode(ids.WORKSPACE, workspace)
-    async with _owner() as engine:
+    async with as_owner(settings.load()) as engine:
         share = await shares.change_share(engine, workspace_id, wanted) if workspace_id is not None else None
     if share is None:
         raise InvalidInput(f"There is no workspace {workspace}. `bizq workspace list` shows them.")
     return share
-
-
-@asynccontextmanager
-async def _owner() -> AsyncIterator[AsyncEngine]:
-    """The database as its owner. Raises DatabaseUnavailable, also where it is not at this version."""
-    loaded = settings.load()
-    await check_owner(loaded)
-    engine = create_async_engine(sqlalchemy_url(loaded.owner_database_url), poolclass=NullPool)
-    try:
-        head = await migration_head(engine)
-        if head != expected_head():
-            raise DatabaseUnavailable(
-                f"The database is at {head or 'no revision'}; this version needs {expected_head()}. Run `bizq migrate`."
-            )
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 def _table(found: list[Share]) -> Table:

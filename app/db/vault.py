@@ -1,9 +1,12 @@
 """Columns that nobody who reads the database or a backup of it may read: sealed with AES-256-GCM.
 
 A sealed value is 4 bytes that name the key, 12 of nonce, then the ciphertext with its tag. Its place (table, column and
-row) is authenticated with it, so a value that is copied elsewhere does not open (NIST SP 800-38D; RFC 5116).
+row) is authenticated with it, so a value that is copied elsewhere does not open (NIST SP 800-38D; RFC 5116). Nonces are
+random, so one key seals at most 2**32 values (section 8.3 there). How long a text is, and an older value that is put
+back into its own place, are not hidden.
 
-What is looked up by is found by its blind index: an HMAC of the place and the text, under a key of its own.
+What is looked up by is found by its blind index: an HMAC of the place and the text, under a key of its own. Both keys
+come from the one in the ring by HKDF (RFC 5869).
 """
 
 import hashlib
@@ -17,8 +20,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.errors import InvalidInput
+
 KEY_BYTES = 32
-_ID_BYTES = 4
+# Of a sealed value: so many of its first bytes say which key it is sealed with.
+ID_BYTES = 4
 _NONCE_BYTES = 12
 
 
@@ -27,23 +33,31 @@ class Unreadable(Exception):
 
 
 class Vault:
-    """`keys` are 32 random bytes each: the first seals, every one opens. `place` is such as `users.email`."""
+    """`keys` are 32 random bytes each: the first seals, every one opens. `place` is such as `users.email`.
+
+    Raises InvalidInput for two keys with one name, of which one would open nothing.
+    """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        ring = [_Key(key) for key in keys]
+        ring = [_Key(key) for key in dict.fromkeys(keys)]
         self._current = ring[0]
         self._ring = {key.id: key for key in ring}
+        if len(self._ring) < len(ring):
+            raise InvalidInput(
+                f"Two keys of BIZQ_ENCRYPTION_KEY share the first {ID_BYTES} bytes of their SHA-256, which name a key. "
+                "Make another: bizq keys new."
+            )
 
     def seal(self, place: str, row: UUID, text: str) -> bytes:
         return self._current.id + self._current.seal(text.encode(), _context(place, row))
 
     def open(self, place: str, row: UUID, sealed: bytes) -> str:
         """Raises Unreadable."""
-        key = self._ring.get(sealed[:_ID_BYTES])
+        key = self._ring.get(sealed[:ID_BYTES])
         if key is None:
-            raise Unreadable(f"{place} of {row} is sealed with the key {sealed[:_ID_BYTES].hex()}, which is not known.")
+            raise Unreadable(f"{place} of {row} is sealed with the key {sealed[:ID_BYTES].hex()}, which is not known.")
         try:
-            return key.open(sealed[_ID_BYTES:], _context(place, row)).decode()
+            return key.open(sealed[ID_BYTES:], _context(place, row)).decode()
         except (InvalidTag, ValueError):
             raise Unreadable(f"{place} of {row} is not what was sealed there.") from None
 
@@ -52,17 +66,17 @@ class Vault:
         return self._current.index(place, text)
 
     def indexes(self, place: str, text: str) -> list[bytes]:
-        """What rows may be found by that were written under any key of the ring."""
+        """What rows may be found by that were written under any key of the ring; the first is `index`."""
         return [key.index(place, text) for key in self._ring.values()]
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether it was sealed with the first key."""
-        return sealed[:_ID_BYTES] == self._current.id
+        return sealed[:ID_BYTES] == self._current.id
 
 
 class _Key:
     def __init__(self, key: bytes) -> None:
-        self.id = hashlib.sha256(key).digest()[:_ID_BYTES]
+        self.id = hashlib.sha256(key).digest()[:ID_BYTES]
         self._cipher = AESGCM(_derived(key, b"bizq seal"))
         self._index_key = _derived(key, b"bizq blind index")
 
@@ -74,7 +88,8 @@ class _Key:
         return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
 
     def index(self, place: str, text: str) -> bytes:
-        return hmac.digest(self._index_key, f"{place}\0{text}".encode(), "sha256")
+        # Whoever asks for what cannot be stored finds nothing; that is no failure.
+        return hmac.digest(self._index_key, f"{place}\0{text}".encode(errors="surrogatepass"), "sha256")
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

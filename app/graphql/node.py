@@ -14,15 +14,13 @@ from app.errors import LimitExceeded
 from app.graphql.account.types import ApiKey
 from app.graphql.account.user import User
 from app.graphql.context import Info
-from app.graphql.permissions import NODES
 from app.graphql.relay import MAX_PAGE, Node
 from app.graphql.task.types import Task
 from app.graphql.template.types import Template, TemplateVersion
 from app.graphql.worker.types import Worker
-from app.graphql.workspace.members import Invitation
 from app.graphql.workspace.types import Workspace
+from app.principal import Permission
 from app.services.account import queries as accounts
-from app.services.workspace import invitations
 
 
 @strawberry.type
@@ -53,10 +51,10 @@ async def _load(info: Info, id: str) -> Node | None:
     if found is None:
         return None
     prefix, key = found
-    kind = KINDS.get(prefix)
+    kind = _KINDS.get(prefix)
     if kind is None:
         return None
-    info.context.principal.require(NODES[kind.node.__name__])
+    info.context.principal.require(kind.permission)
     row = await kind.load(info, key)
     return kind.node.from_row(row) if row is not None else None
 
@@ -66,32 +64,29 @@ async def _workspace(info: Info, key: UUID) -> RowMapping | None:
     return row if row is not None and row["id"] == key else None
 
 
-async def _invitation(info: Info, key: UUID) -> dict[str, Any] | None:
-    row = await info.context.reader.row(invitations.open_invitations().where(key == invitations.INVITATION_ID))
-    return invitations.opened(info.context.resources.vault, row) if row is not None else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """How a global id's prefix is looked up."""
 
     node: Any
+    permission: Permission
     load: Callable[[Info, UUID], Awaitable[RowMapping | dict[str, Any] | None]]
 
 
-KINDS = {
-    ids.TASK: _Kind(Task, lambda info, key: info.context.loaders.task.load(key)),
-    ids.WORKER: _Kind(Worker, lambda info, key: info.context.loaders.worker.load(key)),
-    ids.TEMPLATE: _Kind(Template, lambda info, key: info.context.loaders.template.load(key)),
+_KINDS = {
+    ids.TASK: _Kind(Task, Permission.TASK_READ, lambda info, key: info.context.loaders.task.load(key)),
+    ids.WORKER: _Kind(Worker, Permission.WORKER_READ, lambda info, key: info.context.loaders.worker.load(key)),
+    ids.TEMPLATE: _Kind(Template, Permission.TEMPLATE_READ, lambda info, key: info.context.loaders.template.load(key)),
     ids.TEMPLATE_VERSION: _Kind(
         TemplateVersion,
+        Permission.TEMPLATE_READ,
         lambda info, key: info.context.loaders.template_version.load(key),
     ),
-    ids.USER: _Kind(User, lambda info, key: info.context.loaders.user.load(key)),
-    ids.WORKSPACE: _Kind(Workspace, _workspace),
+    ids.USER: _Kind(User, Permission.WORKSPACE_READ, lambda info, key: info.context.loaders.user.load(key)),
+    ids.WORKSPACE: _Kind(Workspace, Permission.WORKSPACE_READ, _workspace),
     ids.API_KEY: _Kind(
         ApiKey,
+        Permission.WORKSPACE_READ,
         lambda info, key: info.context.reader.row(accounts.api_keys_by_ids([key])),
     ),
-    ids.INVITATION: _Kind(Invitation, _invitation),
 }

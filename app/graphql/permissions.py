@@ -1,134 +1,114 @@
-"""Who may use which operation: the one table. A field of Query, Mutation or Subscription that is not in it stops the
-schema from being built.
-
-What a role may is in `app.principal`. Services ask for permissions again, as the command line and workers call them
-too; what they ask for is what stands here, which the tests prove with keys that have nothing else.
-"""
+"""What each operation needs: one table, which is what decides. ARCHITECTURE.md prints it by role."""
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, TypeAlias
 
 from strawberry.extensions import FieldExtension
-from strawberry.types import Info
+from strawberry.types import Info as AnyInfo
+from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from app.graphql.context import Context
-from app.graphql.errors import PayloadErrors
 from app.principal import Permission
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`permission` is one in the workspace of the request. None: whoever signed in, whether in a workspace or not."""
+class Access(Enum):
+    """Where no permission is needed."""
 
-    permission: Permission | None = None
-    person: bool = False
-    anonymous: bool = False
-
-    def check(self, context: Context) -> None:
-        """Raises Unauthenticated or Forbidden."""
-        if self.anonymous:
-            return
-        principal = context.principal
-        if self.person:
-            principal.require_person()
-        if self.permission is not None:
-            principal.require(self.permission)
+    ANYBODY = "anybody"
+    SIGNED_IN = "anybody who is signed in"
+    PERSON = "any person who is signed in"
 
 
-ANYBODY = Rule(anonymous=True)
-SIGNED_IN = Rule()
-PERSON = Rule(person=True)
-
-OPERATIONS: dict[str, Rule] = {
-    "Query.serverInfo": ANYBODY,
-    # Each type has its permission, below.
-    "Query.node": SIGNED_IN,
-    "Query.nodes": SIGNED_IN,
-    # Null for who did not sign in.
-    "Query.viewer": ANYBODY,
-    "Query.workspace": Rule(Permission.WORKSPACE_READ),
-    "Query.members": Rule(Permission.MEMBER_READ),
-    "Query.invitations": Rule(Permission.MEMBER_MANAGE),
-    # Whoever holds the token, before they have an account.
-    "Query.invitation": ANYBODY,
-    "Query.apiKeys": Rule(Permission.API_KEY_MANAGE),
-    "Query.task": Rule(Permission.TASK_READ),
-    "Query.tasks": Rule(Permission.TASK_READ),
-    "Query.workers": Rule(Permission.WORKER_READ),
-    "Query.templates": Rule(Permission.TEMPLATE_READ),
-    "Mutation.signUp": ANYBODY,
-    "Mutation.signIn": ANYBODY,
-    "Mutation.refreshSession": ANYBODY,
-    "Mutation.signOut": ANYBODY,
-    "Mutation.changePassword": PERSON,
-    "Mutation.createWorkspace": PERSON,
-    "Mutation.acceptInvitation": PERSON,
-    "Mutation.updateWorkspace": Rule(Permission.WORKSPACE_UPDATE),
-    "Mutation.transferOwnership": Rule(Permission.WORKSPACE_TRANSFER, person=True),
-    "Mutation.inviteMember": Rule(Permission.MEMBER_MANAGE),
-    "Mutation.cancelInvitation": Rule(Permission.MEMBER_MANAGE),
-    "Mutation.changeMemberRole": Rule(Permission.MEMBER_MANAGE),
-    "Mutation.removeMember": Rule(Permission.MEMBER_MANAGE),
-    # Every role may read its workspace, so every member may leave it.
-    "Mutation.leaveWorkspace": Rule(Permission.WORKSPACE_READ, person=True),
-    "Mutation.createApiKey": Rule(Permission.API_KEY_MANAGE),
-    "Mutation.revokeApiKey": Rule(Permission.API_KEY_MANAGE),
-    "Mutation.createTask": Rule(Permission.TASK_CREATE),
-    "Mutation.createTasks": Rule(Permission.TASK_CREATE),
-    "Mutation.cancelTask": Rule(Permission.TASK_CANCEL),
-    "Mutation.retryTask": Rule(Permission.TASK_RETRY),
-    "Mutation.createWorker": Rule(Permission.WORKER_WRITE),
-    "Mutation.createTemplate": Rule(Permission.TEMPLATE_WRITE),
-    "Subscription.taskEvents": Rule(Permission.TASK_READ),
-    "Subscription.taskOutput": Rule(Permission.TASK_READ),
+Need: TypeAlias = Access | Permission
+QUERY: dict[str, Need] = {
+    # Each kind of thing has its own permission (graphql/node.py).
+    "node": Access.SIGNED_IN,
+    "nodes": Access.SIGNED_IN,
+    "viewer": Access.ANYBODY,
+    "serverInfo": Access.ANYBODY,
+    "workspace": Permission.WORKSPACE_READ,
+    "members": Permission.MEMBER_READ,
+    "invitations": Permission.MEMBER_MANAGE,
+    "apiKeys": Permission.API_KEY_MANAGE,
+    "auditLog": Permission.AUDIT_READ,
+    "task": Permission.TASK_READ,
+    "tasks": Permission.TASK_READ,
+    "workers": Permission.WORKER_READ,
+    "templates": Permission.TEMPLATE_READ,
 }
-# What node(id:) and nodes(ids:) need for each type.
-NODES: dict[str, Permission] = {
-    "Task": Permission.TASK_READ,
-    "Worker": Permission.WORKER_READ,
-    "Template": Permission.TEMPLATE_READ,
-    "TemplateVersion": Permission.TEMPLATE_READ,
-    "User": Permission.MEMBER_READ,
-    "Workspace": Permission.WORKSPACE_READ,
-    "ApiKey": Permission.API_KEY_MANAGE,
-    "Invitation": Permission.MEMBER_MANAGE,
+MUTATION: dict[str, Need] = {
+    "signUp": Access.ANYBODY,
+    "signIn": Access.ANYBODY,
+    "refreshSession": Access.ANYBODY,
+    "signOut": Access.ANYBODY,
+    "completeSso": Access.ANYBODY,
+    "linkSso": Access.PERSON,
+    "requestPasswordReset": Access.ANYBODY,
+    "resetPassword": Access.ANYBODY,
+    "verifyEmail": Access.ANYBODY,
+    "resendVerification": Access.PERSON,
+    "changePassword": Access.PERSON,
+    "enrolTotp": Access.PERSON,
+    "confirmTotp": Access.PERSON,
+    "stepUp": Access.PERSON,
+    "regenerateRecoveryCodes": Access.PERSON,
+    "disableTotp": Access.PERSON,
+    "createWorkspace": Access.PERSON,
+    "acceptInvitation": Access.PERSON,
+    "leaveWorkspace": Permission.WORKSPACE_READ,
+    "updateWorkspace": Permission.WORKSPACE_UPDATE,
+    "transferOwnership": Permission.WORKSPACE_TRANSFER,
+    "inviteMember": Permission.MEMBER_MANAGE,
+    "cancelInvitation": Permission.MEMBER_MANAGE,
+    "changeMemberRole": Permission.MEMBER_MANAGE,
+    "removeMember": Permission.MEMBER_MANAGE,
+    "createApiKey": Permission.API_KEY_MANAGE,
+    "revokeApiKey": Permission.API_KEY_MANAGE,
+    "createTask": Permission.TASK_CREATE,
+    "createTasks": Permission.TASK_CREATE,
+    "cancelTask": Permission.TASK_CANCEL,
+    "retryTask": Permission.TASK_RETRY,
+    "createWorker": Permission.WORKER_WRITE,
+    "createTemplate": Permission.TEMPLATE_WRITE,
+}
+SUBSCRIPTION: dict[str, Need] = {
+    "taskEvents": Permission.TASK_READ,
+    "taskOutput": Permission.TASK_READ,
 }
 
 
-class WithoutRule(Exception):
-    """An operation is not in the table."""
+class Needs(FieldExtension):
+    """Refuses before the field's own code runs. Raises Unauthenticated or Forbidden."""
 
-
-def protect(root: Any) -> None:
-    """Put its rule before every field of a root type. Raises WithoutRule."""
-    definition = root.__strawberry_definition__
-    for field in definition.fields:
-        operation = f"{definition.name}.{field.graphql_name or to_camel_case(field.python_name)}"
-        rule = OPERATIONS.get(operation)
-        if rule is None:
-            raise WithoutRule(f"{operation} has no entry in app/graphql/permissions.py: say who may use it.")
-        if rule.anonymous:
-            continue
-        # Extensions run from the last to the first: inside of what makes a payload of errors, outside of all others.
-        within = [each for each in field.extensions if not isinstance(each, PayloadErrors)]
-        around = [each for each in field.extensions if isinstance(each, PayloadErrors)]
-        field.extensions = [*within, _Permitted(rule), *around]
-
-
-class _Permitted(FieldExtension):
-    def __init__(self, rule: Rule) -> None:
-        self._rule = rule
-
-    def resolve(self, next_: Callable[..., Any], source: Any, info: Info, **arguments: Any) -> Any:
-        self._rule.check(info.context)
-        return next_(source, info, **arguments)
+    def __init__(self, need: Need) -> None:
+        self._need = need
 
     async def resolve_async(
-        self, next_: Callable[..., Awaitable[Any]], source: Any, info: Info, **arguments: Any
+        self, next_: Callable[..., Awaitable[Any]], source: Any, info: AnyInfo, **arguments: Any
     ) -> Any:
-        self._rule.check(info.context)
+        check(self._need, info.context)
         result = next_(source, info, **arguments)
         return await result if inspect.isawaitable(result) else result
+
+
+def check(need: Need, context: Context) -> None:
+    """Raises Unauthenticated or Forbidden."""
+    match need:
+        case Permission():
+            context.principal.require(need)
+        case Access.PERSON:
+            context.person  # noqa: B018  raises for everybody else
+        case Access.SIGNED_IN:
+            context.principal  # noqa: B018
+
+
+def protect(fields: list[StrawberryField], needs: dict[str, Need]) -> None:
+    """Every field of a root type. Raises KeyError for one that the table does not know."""
+    for field in fields:
+        need = needs[field.graphql_name or to_camel_case(field.python_name)]
+        if need is not Access.ANYBODY:
+            # Innermost, which is the first: what a mutation refuses is in its payload.
+            field.extensions = [Needs(need), *field.extensions]

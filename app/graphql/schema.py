@@ -6,13 +6,16 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types.execution import ExecutionContext
 
+from app.graphql import permissions
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
+from app.graphql.audit.queries import AuditQueries
 from app.graphql.context import Context
+from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
+from app.graphql.executor import Executor
 from app.graphql.node import NodeQueries
-from app.graphql.permissions import protect
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
 from app.graphql.task.mutations import TaskMutations
@@ -39,24 +42,30 @@ Query = merge_types(
     (
         NodeQueries,
         AccountQueries,
+        WorkspaceQueries,
         TaskQueries,
         WorkerQueries,
         TemplateQueries,
+        AuditQueries,
         ServerInfoQueries,
-        WorkspaceQueries,
     ),
 )
 Mutation = merge_types(
-    "Mutation", (AccountMutations, TaskMutations, WorkerMutations, TemplateMutations, WorkspaceMutations)
+    "Mutation", (AccountMutations, WorkspaceMutations, TaskMutations, WorkerMutations, TemplateMutations)
 )
 Subscription = merge_types("Subscription", (TaskSubscriptions,))
-for root, description in (
-    (Query, "Everything that can be read."),
-    (Mutation, "Everything that can be changed. Expected failures are in the payload's errors."),
-    (Subscription, "Everything that can be watched live."),
+for root, needs, description in (
+    (Query, permissions.QUERY, "Everything that can be read."),
+    (
+        Mutation,
+        permissions.MUTATION,
+        "Everything that can be changed. Expected failures are in the payload's errors.",
+    ),
+    (Subscription, permissions.SUBSCRIPTION, "Everything that can be watched live."),
 ):
-    root.__strawberry_definition__.description = description  # type: ignore[attr-defined]
-    protect(root)
+    definition = root.__strawberry_definition__  # type: ignore[attr-defined]
+    definition.description = description
+    permissions.protect(definition.fields, needs)
 
 schema = Schema(
     query=Query,
@@ -65,6 +74,8 @@ schema = Schema(
     types=[GenericError, LimitError],
     extensions=[
         Documents,
+        CostReport,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
+    execution_context_class=Executor,
 )

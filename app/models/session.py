@@ -11,6 +11,7 @@ class Session(SQLModel, table=True):
     """One sign-in and all that was refreshed from it: the family of its refresh tokens.
 
     `expires_at` moves on with each refresh, never past `ends_at`. `origin` is the hash of login and client address.
+    `mfa_at` is when the second factor was last shown in it; null where it never was.
     """
 
     __tablename__ = "sessions"
@@ -23,3 +24,4 @@ class Session(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
     ends_at: datetime = Field(sa_type=sa.DateTime(timezone=True))
     revoked_at: datetime | None = columns.optional_timestamp()
+    mfa_at: datetime | None = columns.optional_timestamp()

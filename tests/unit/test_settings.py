@@ -17,6 +17,7 @@ SECRETS = {
     "BIZQ_ENCRYPTION_KEY": KEY,
     "OPENAI_API_KEY": "sk-openai-secret",
     "ANTHROPIC_API_KEY": "sk-anthropic-secret",
+    "SMTP_URL": "smtps://ann:smtp-secret@localhost",
 }
 Load = Callable[..., Settings]
 

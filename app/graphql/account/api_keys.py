@@ -27,7 +27,8 @@ class CreateApiKeyInput:
 @strawberry.type
 class ApiKeyMutations:
     @strawberry.mutation(
-        description="Create an API key of this workspace. For owners and admins.", extensions=[PayloadErrors("input")]
+        description="Create an API key of this workspace. For owners and admins. MFA_REQUIRED: call stepUp first.",
+        extensions=[PayloadErrors("input")],
     )
     async def create_api_key(
         self, info: Info, input: Annotated[CreateApiKeyInput, strawberry.argument(description="The API key.")]
@@ -38,7 +39,8 @@ class ApiKeyMutations:
         return ApiKeyPayload(api_key=ApiKey.from_row(created.row), secret=created.secret)
 
     @strawberry.mutation(
-        description="End an API key of this workspace, within a second and for good. For owners and admins.",
+        description="End an API key of this workspace, within a second and for good. For owners and admins. "
+        "MFA_REQUIRED: call stepUp first.",
         extensions=[PayloadErrors()],
     )
     async def revoke_api_key(

@@ -7,23 +7,13 @@ import strawberry
 from sqlalchemy import RowMapping
 
 from app import ids
+from app.graphql.account.mfa_types import Mfa, mfa_of
+from app.graphql.account.roles import RoleType
 from app.graphql.account.user import User
-from app.graphql.enums import described
+from app.graphql.context import Info
 from app.graphql.errors import UserError
 from app.graphql.relay import Node, Page, PageInfo
 from app.graphql.workspace.types import Workspace
-from app.principal import Role
-
-RoleType = described(
-    Role,
-    "What a member may do in a workspace.",
-    {
-        "OWNER": "Everything, including handing the workspace over.",
-        "ADMIN": "Everything but ownership.",
-        "MEMBER": "Create, cancel and retry tasks, and read everything.",
-        "VIEWER": "Read everything, change nothing.",
-    },
-)
 
 
 @strawberry.type(description="A program's access to one workspace.")
@@ -87,13 +77,22 @@ class SimplePayload:
 @strawberry.type(description="Who is calling, and what they may do here.")
 class Viewer:
     user: User | None = strawberry.field(description="The person; null for an API key.")
-    api_key: ApiKey | None = strawberry.field(description="The API key; null for a person.")
-    workspace: Workspace | None = strawberry.field(
-        description="The workspace that this request acts in; null for a person with none, or several and none named."
-    )
-    role: RoleType | None = strawberry.field(description="The caller's role in it; null without one.")  # type: ignore[valid-type]
     workspaces: list[Workspace] = strawberry.field(description="Every workspace the caller can act in.")
-    permissions: list[str] = strawberry.field(description="What the caller may do here, by name.")
+    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null for a person.")
+    workspace: Workspace | None = strawberry.field(
+        default=None,
+        description="The workspace that this request acts in; null for a person who names none and has not just one.",
+    )
+    role: RoleType | None = strawberry.field(  # type: ignore[valid-type]
+        default=None, description="The caller's role in it."
+    )
+    permissions: list[str] = strawberry.field(
+        default_factory=list, description="What the caller may do in it, by name."
+    )
+
+    @strawberry.field(description="The caller's second factor; null where there is none, and for an API key.")
+    async def mfa(self, info: Info) -> Mfa | None:
+        return await mfa_of(info.context)
 
 
 @strawberry.type(description="What signing up, signing in and refreshing a session give.")
@@ -112,9 +111,11 @@ class AuthPayload:
         description="The workspace: the new one after signUp, the caller's only one after signIn.",
     )
     retry_at: datetime | None = strawberry.field(
-        default=None, description="After too many failures (LIMIT_EXCEEDED): when signing in can be tried again."
+        default=None, description="After too many failures or requests (LIMIT_EXCEEDED): when it can be tried again."
     )
     mfa_challenge: str | None = strawberry.field(
-        default=None, description="Set where a second factor is needed before a token is given."
+        default=None,
+        description="After the right password, where the account has a second factor: no tokens yet, and errors is "
+        "empty. Send it to signIn with a code, within 5 minutes.",
     )
     errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")

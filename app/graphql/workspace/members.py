@@ -1,23 +1,26 @@
-"""Members and invitations as types."""
+"""Members and invitations of a workspace."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import strawberry
 from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.sealed import INVITATION_EMAIL
+from app.db.vault import Vault
 from app.errors import NotFound
-from app.graphql.account.types import RoleType
+from app.graphql.account.roles import RoleType
 from app.graphql.account.user import User
 from app.graphql.context import Info
 from app.graphql.errors import UserError
-from app.graphql.relay import Node, Page, PageInfo
+from app.graphql.relay import Page, PageInfo
+from app.graphql.workspace.types import Workspace
 from app.principal import Role
 
 
-@strawberry.type(description="A person in this workspace.")
+@strawberry.type(description="Somebody who belongs to the workspace.")
 class Member:
     user_id: strawberry.Private[UUID]
     role: RoleType = strawberry.field(description="What they may do here.")  # type: ignore[valid-type]
@@ -27,7 +30,7 @@ class Member:
     def from_row(cls, row: RowMapping) -> Self:
         return cls(user_id=row["user_id"], role=Role(row["role"]), joined_at=row["created_at"])
 
-    @strawberry.field(description="The person. Their id is what changeMemberRole and removeMember take.")
+    @strawberry.field(description="Who it is.")
     async def user(self, info: Info) -> User:
         row = await info.context.loaders.user.load(self.user_id)
         if row is None:
@@ -54,30 +57,23 @@ class MemberConnection:
         return cls(edges=edges, nodes=nodes, page_info=page.info)
 
 
-@strawberry.type(description="An invitation to this workspace that is open: neither accepted, canceled nor expired.")
-class Invitation(Node):
-    inviter_id: strawberry.Private[UUID]
-    email: str = strawberry.field(description="Who is invited; only an account with this address can accept.")
-    role: RoleType = strawberry.field(description="The role they will have.")  # type: ignore[valid-type]
-    created_at: datetime = strawberry.field(description="When it was sent.")
-    expires_at: datetime = strawberry.field(description="When it stops working: 7 days later.")
+@strawberry.type(description="A place in the workspace, offered to an e-mail address.")
+class Invitation:
+    id: strawberry.ID = strawberry.field(description="What cancelInvitation takes.")
+    email: str = strawberry.field(description="The address that it was sent to.")
+    role: RoleType = strawberry.field(description="The role of whoever accepts it.")  # type: ignore[valid-type]
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime = strawberry.field(description="Until when it can be accepted.")
 
     @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
-        """Of a row whose address has been opened."""
+    def from_row(cls, row: RowMapping, vault: Vault) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.INVITATION, row["id"])),
-            inviter_id=row["inviter_id"],
-            email=row["email"],
+            email=vault.open(INVITATION_EMAIL.place, row["id"], row["email"]),
             role=Role(row["role"]),
             created_at=row["created_at"],
             expires_at=row["expires_at"],
         )
-
-    @strawberry.field(description="Who sent it, or made the API key that did.")
-    async def inviter(self, info: Info) -> User | None:
-        row = await info.context.loaders.user.load(self.inviter_id)
-        return User.from_row(row) if row is not None else None
 
 
 @strawberry.type(description="An invitation and its place in the list.")
@@ -93,34 +89,33 @@ class InvitationConnection:
     page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
 
     @classmethod
-    def from_page(cls, page: Page, opened: list[dict[str, Any]]) -> Self:
-        """`opened` are the page's rows with their addresses."""
-        nodes = [Invitation.from_row(row) for row in opened]
+    def from_page(cls, page: Page, vault: Vault) -> Self:
+        nodes = [Invitation.from_row(row, vault) for row in page.rows]
         edges = [InvitationEdge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=page.info)
 
 
-@strawberry.type(description="What an invitation says to whoever has its token, before they sign up or in.")
-class InvitationPreview:
-    workspace_name: str = strawberry.field(description="The workspace that it is to.")
-    email: str = strawberry.field(description="Who is invited; only an account with this address can accept.")
-    role: RoleType = strawberry.field(description="The role they will have.")  # type: ignore[valid-type]
-    expires_at: datetime = strawberry.field(description="When it stops working.")
+@strawberry.type(description="What changing a workspace gives.")
+class WorkspacePayload:
+    workspace: Workspace | None = strawberry.field(
+        default=None, description="The workspace; null where errors say why."
+    )
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
 
 
-@strawberry.type(description="What inviteMember and cancelInvitation give.")
+@strawberry.type(description="What changing a member gives.")
+class MemberPayload:
+    member: Member | None = strawberry.field(default=None, description="The member; null where errors say why.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
+
+
+@strawberry.type(description="What inviting and canceling an invitation give.")
 class InvitationPayload:
     invitation: Invitation | None = strawberry.field(
         default=None, description="The invitation; null where errors say why."
     )
     token: str | None = strawberry.field(
         default=None,
-        description="After inviteMember: for acceptInvitation or signUp, in a link to pass on. Shown this once.",
+        description="After inviteMember: what acceptInvitation and signUp take, to pass on in a link. Shown this once.",
     )
-    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")
-
-
-@strawberry.type(description="What changeMemberRole gives.")
-class MemberPayload:
-    member: Member | None = strawberry.field(default=None, description="The member; null where errors say why.")
     errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")

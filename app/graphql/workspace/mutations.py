@@ -4,127 +4,113 @@ from typing import Annotated
 
 import strawberry
 
-from app.graphql.account.types import RoleType, SimplePayload
+from app.graphql.account.roles import RoleType
+from app.graphql.account.types import SimplePayload
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors
-from app.graphql.workspace.members import Invitation, InvitationPayload, Member, MemberPayload
-from app.graphql.workspace.types import Workspace, WorkspacePayload
-from app.principal import Role
-from app.services.account.queries import workspace_of
-from app.services.workspace import create, invitations, join, members, update
+from app.graphql.workspace.members import (
+    Invitation,
+    InvitationPayload,
+    Member,
+    MemberPayload,
+    WorkspacePayload,
+)
+from app.graphql.workspace.types import Workspace
+from app.services.account.queries import workspaces_of
+from app.services.workspace import create, invitations, members
 
-UserId = Annotated[strawberry.ID, strawberry.argument(description="The id of the member's user.")]
-
-
-@strawberry.input(description="A workspace to create.")
-class CreateWorkspaceInput:
-    name: str = strawberry.field(description="The name people see; 1 to 200 characters.")
-
-
-@strawberry.input(description="What to change about a workspace.")
-class UpdateWorkspaceInput:
-    name: str = strawberry.field(description="The name people see; 1 to 200 characters. The slug stays.")
+WorkspaceName = Annotated[str, strawberry.argument(description="1 to 200 characters.")]
+MemberId = Annotated[strawberry.ID, strawberry.argument(description="The member's user id.")]
 
 
-@strawberry.input(description="Whom to invite, and as what.")
+@strawberry.input(description="Somebody to invite.")
 class InviteMemberInput:
-    email: str = strawberry.field(description="E-mail address of the person; only an account with it can accept.")
-    role: RoleType = strawberry.field(  # type: ignore[valid-type]
-        default=Role.MEMBER, description="The role they will have; one that you could have yourself."
-    )
+    email: str = strawberry.field(description="Their e-mail address: only somebody who has it can accept.")
+    role: RoleType = strawberry.field(description="The role they get; at most your own.")  # type: ignore[valid-type]
 
 
 @strawberry.type
 class WorkspaceMutations:
     @strawberry.mutation(
-        description="Create a workspace of which the caller is the owner. For people, not for API keys.",
-        extensions=[PayloadErrors("input")],
+        description="Create another workspace; the caller is its owner. For people, not for API keys.",
+        extensions=[PayloadErrors()],
     )
-    async def create_workspace(
-        self, info: Info, input: Annotated[CreateWorkspaceInput, strawberry.argument(description="The workspace.")]
-    ) -> WorkspacePayload:
-        resources, principal = info.context.resources, info.context.principal
-        await info.context.close()
-        row = await create.create_workspace(resources.unit_of_work, principal, input.name)
+    async def create_workspace(self, info: Info, name: WorkspaceName) -> WorkspacePayload:
+        founder = create.founder(info.context.person)
+        async with info.context.unit_of_work_as(founder) as uow:
+            row = await create.create_workspace(uow, name)
         return WorkspacePayload(workspace=Workspace.from_row(row))
 
-    @strawberry.mutation(
-        description="Rename this workspace. For owners and admins.", extensions=[PayloadErrors("input")]
-    )
-    async def update_workspace(
-        self, info: Info, input: Annotated[UpdateWorkspaceInput, strawberry.argument(description="The changes.")]
-    ) -> WorkspacePayload:
+    @strawberry.mutation(description="Rename this workspace. For owners and admins.", extensions=[PayloadErrors()])
+    async def update_workspace(self, info: Info, name: WorkspaceName) -> WorkspacePayload:
         async with info.context.unit_of_work() as uow:
-            row = await update.update_workspace(uow, name=input.name)
+            row = await create.rename_workspace(uow, name)
         return WorkspacePayload(workspace=Workspace.from_row(row))
 
     @strawberry.mutation(
-        description="Invite somebody to this workspace, for 7 days. Inviting an address again replaces its invitation. "
-        "For owners and admins; owners are invited by owners.",
+        description="Invite somebody into this workspace. Their place is kept for seven days, or until they are "
+        "invited again. For owners and admins; only owners invite owners.",
         extensions=[PayloadErrors("input")],
     )
     async def invite_member(
-        self, info: Info, input: Annotated[InviteMemberInput, strawberry.argument(description="The invitation.")]
+        self, info: Info, input: Annotated[InviteMemberInput, strawberry.argument(description="Whom, and as what.")]
     ) -> InvitationPayload:
+        vault, public_url = info.context.resources.vault, info.context.resources.settings.public_url
         async with info.context.unit_of_work() as uow:
-            invited = await invitations.invite_member(uow, info.context.resources.vault, input.email, input.role)
-        # Here, after the commit, is where a message with the token leaves.
-        return InvitationPayload(invitation=Invitation.from_row(invited.row), token=invited.token)
+            sent = await invitations.invite(uow, vault, input.email, input.role, public_url)
+        return InvitationPayload(invitation=Invitation.from_row(sent.row, vault), token=sent.token)
 
-    @strawberry.mutation(
-        description="Take an open invitation back: its token stops working. For owners and admins.",
-        extensions=[PayloadErrors()],
-    )
+    @strawberry.mutation(description="Take an invitation back. For owners and admins.", extensions=[PayloadErrors()])
     async def cancel_invitation(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the invitation.")]
     ) -> InvitationPayload:
         async with info.context.unit_of_work() as uow:
-            row = await invitations.cancel_invitation(uow, info.context.resources.vault, id)
-        return InvitationPayload(invitation=Invitation.from_row(row))
+            row = await invitations.cancel_invitation(uow, id)
+        return InvitationPayload(invitation=Invitation.from_row(row, info.context.resources.vault))
 
     @strawberry.mutation(
-        description="Join the workspace that an invitation is to; it works once. For a person whose account has the "
-        "invited e-mail address. Who has no account yet signs up with it: SignUpInput.invitation.",
+        description="Join the workspace that the caller was invited to. The token works once, and only for whoever "
+        "signs in with the invited address; without an account, pass it to signUp instead.",
         extensions=[PayloadErrors()],
     )
     async def accept_invitation(
-        self, info: Info, token: Annotated[str, strawberry.argument(description="The invitation's token.")]
+        self, info: Info, token: Annotated[str, strawberry.argument(description="The token of the invitation.")]
     ) -> WorkspacePayload:
-        context, resources = info.context, info.context.resources
-        await context.close()
-        workspace_id = await join.accept_invitation(
-            resources.engine, resources.unit_of_work, resources.vault, context.principal, token
-        )
-        row = await workspace_of(context.reader, context.principal.require_person(), workspace_id)
-        return WorkspacePayload(workspace=Workspace.from_row(row) if row is not None else None)
+        resources = info.context.resources
+        offer = await invitations.offer_of(resources.engine, token, info.context.person)
+        async with info.context.unit_of_work_as(offer.guest) as uow:
+            await invitations.accept(uow, resources.vault, offer)
+        rows = await workspaces_of(resources.engine, info.context.person.user_id)
+        (row,) = (row for row in rows if row["id"] == offer.guest.workspace_id)
+        return WorkspacePayload(workspace=Workspace.from_row(row))
 
     @strawberry.mutation(
-        description="Give a member another role. Their API keys here may do no more than it from then on. For owners "
-        "and admins; only owners make owners, and admins of them.",
+        description="Give a member another role; API keys that they made go no further than it. For owners and admins; "
+        "only owners make or change owners.",
         extensions=[PayloadErrors()],
     )
     async def change_member_role(
         self,
         info: Info,
-        user_id: UserId,
-        role: Annotated[RoleType, strawberry.argument(description="Their next role.")],  # type: ignore[valid-type]
+        user_id: MemberId,
+        role: Annotated[RoleType, strawberry.argument(description="The new role.")],  # type: ignore[valid-type]
     ) -> MemberPayload:
         async with info.context.unit_of_work() as uow:
-            row = await members.change_member_role(uow, user_id, role)
+            row = await members.change_role(uow, user_id, role)
         return MemberPayload(member=Member.from_row(row))
 
     @strawberry.mutation(
-        description="Take a member out of this workspace: their access ends within a second, and so do the API keys "
-        "they made here and the invitations they sent. For owners and admins; only owners remove owners.",
+        description="Remove a member and revoke the API keys that they made here. For owners and admins; only owners "
+        "remove owners.",
         extensions=[PayloadErrors()],
     )
-    async def remove_member(self, info: Info, user_id: UserId) -> SimplePayload:
+    async def remove_member(self, info: Info, user_id: MemberId) -> SimplePayload:
         async with info.context.unit_of_work() as uow:
             await members.remove_member(uow, user_id)
         return SimplePayload()
 
     @strawberry.mutation(
-        description="Leave this workspace; API keys made and invitations sent here end. The last owner cannot.",
+        description="Leave this workspace; API keys that the caller made here are revoked. Its last owner cannot.",
         extensions=[PayloadErrors()],
     )
     async def leave_workspace(self, info: Info) -> SimplePayload:
@@ -133,11 +119,10 @@ class WorkspaceMutations:
         return SimplePayload()
 
     @strawberry.mutation(
-        description="Make another member the owner of this workspace; the caller stays as an admin. For owners, as "
-        "people.",
+        description="Make a member the owner of this workspace; the caller stays as an admin. For owners.",
         extensions=[PayloadErrors()],
     )
-    async def transfer_ownership(self, info: Info, user_id: UserId) -> WorkspacePayload:
+    async def transfer_ownership(self, info: Info, user_id: MemberId) -> WorkspacePayload:
         async with info.context.unit_of_work() as uow:
             row = await members.transfer_ownership(uow, user_id)
         return WorkspacePayload(workspace=Workspace.from_row(row))

@@ -1,42 +1,27 @@
-"""Fields of Query about a workspace's people."""
-
-from typing import Annotated
+"""Fields of Query about the people of a workspace."""
 
 import strawberry
 
 from app.graphql.context import Info
 from app.graphql.relay import After, First, PageArguments, fetch_page, uuid_key
-from app.graphql.workspace.members import InvitationConnection, InvitationPreview, MemberConnection
-from app.services.workspace import invitations, join, members
+from app.graphql.workspace.members import InvitationConnection, MemberConnection
+from app.services.workspace import queries
 
-_MEMBER = uuid_key(members.MEMBER_ID, "member")
-_INVITATION = uuid_key(invitations.INVITATION_ID, "invitation")
+_MEMBER_KEY = uuid_key(queries.MEMBER_KEY, "member")
+_INVITATION_KEY = uuid_key(queries.INVITATION_KEY, "invitation")
 
 
 @strawberry.type
 class WorkspaceQueries:
-    @strawberry.field(description="The people in this workspace, in the order in which they signed up.")
+    @strawberry.field(description="Who belongs to the workspace.")
     async def members(self, info: Info, first: First = None, after: After = None) -> MemberConnection:
-        page = await fetch_page(info.context.reader, members.members(), _MEMBER, PageArguments(first, after))
+        page = await fetch_page(info.context.reader, queries.members(), _MEMBER_KEY, PageArguments(first, after))
         return MemberConnection.from_page(page)
 
-    @strawberry.field(description="The open invitations to this workspace, oldest first. For owners and admins.")
-    async def invitations(self, info: Info, first: First = None, after: After = None) -> InvitationConnection:
-        statement = invitations.open_invitations()
-        page = await fetch_page(info.context.reader, statement, _INVITATION, PageArguments(first, after))
-        vault = info.context.resources.vault
-        return InvitationConnection.from_page(page, [invitations.opened(vault, row) for row in page.rows])
-
     @strawberry.field(
-        description="What the holder of an invitation's token is invited to; needs no login. NOT_FOUND once it was "
-        "accepted, canceled or replaced, or has expired."
+        description="The workspace's invitations that can still be accepted, oldest first. For owners and admins."
     )
-    async def invitation(
-        self, info: Info, token: Annotated[str, strawberry.argument(description="The invitation's token.")]
-    ) -> InvitationPreview:
-        resources = info.context.resources
-        await info.context.close()
-        found = await join.find_invitation(resources.engine, resources.vault, token)
-        return InvitationPreview(
-            workspace_name=found.workspace_name, email=found.email, role=found.role, expires_at=found.expires_at
-        )
+    async def invitations(self, info: Info, first: First = None, after: After = None) -> InvitationConnection:
+        statement, arguments = queries.invitations(), PageArguments(first, after)
+        page = await fetch_page(info.context.reader, statement, _INVITATION_KEY, arguments)
+        return InvitationConnection.from_page(page, info.context.resources.vault)

@@ -1,6 +1,5 @@
 """A workspace as its members see it."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -12,16 +11,13 @@ from app import ids
 from app.errors import NotFound
 from app.graphql.account.user import User
 from app.graphql.context import Info
-from app.graphql.errors import UserError
 from app.graphql.relay import Node
 from app.graphql.scalars import BigInt
 from app.models.columns import MICROS_PER_CREDIT
-from app.services.account import queries
 
 
 @strawberry.type(description="A company: its tasks, workers, templates and credits, apart from everybody else's.")
 class Workspace(Node):
-    workspace_id: strawberry.Private[UUID]
     owner_id: strawberry.Private[UUID]
     known_owner: strawberry.Private[User | None]
     name: str = strawberry.field(description="The name people see.")
@@ -36,7 +32,6 @@ class Workspace(Node):
     def from_row(cls, row: RowMapping, owner: User | None = None) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.WORKSPACE, row["id"])),
-            workspace_id=row["id"],
             owner_id=row["owner_id"],
             known_owner=owner,
             name=row["name"],
@@ -52,21 +47,7 @@ class Workspace(Node):
     async def owner(self, info: Info) -> User:
         if self.known_owner is not None:
             return self.known_owner
-        principal = info.context.principal
-        if self.workspace_id == principal.workspace_id:
-            row = await info.context.loaders.user.load(self.owner_id)
-        else:
-            # Another one of the caller's: they are its member, and its owner their colleague.
-            within = replace(principal, workspace_id=self.workspace_id)
-            row = await info.context.reader.row(queries.users_by_ids({self.owner_id}), within=within)
+        row = await info.context.loaders.user.load(self.owner_id)
         if row is None:
             raise NotFound("User", ids.encode(ids.USER, self.owner_id))
         return User.from_row(row)
-
-
-@strawberry.type(description="What changes of a workspace give.")
-class WorkspacePayload:
-    workspace: Workspace | None = strawberry.field(
-        default=None, description="The workspace; null where errors say why."
-    )
-    errors: list[UserError] = strawberry.field(default_factory=list, description="Why it did not work; else empty.")

@@ -1,53 +1,47 @@
 """Another password: whoever knows the present one sets it, and everybody else is signed out."""
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.reader import Reader
-from app.errors import Forbidden, InvalidCredentials
+from app.db.vault import Vault
 from app.models import User
-from app.principal import Principal
+from app.principal import Person
 from app.services.account import passwords, sessions
-from app.services.account.lockout import SignInLocked
-from app.services.account.sign_in import sign_in
+from app.services.account.failed_sign_ins import FailedSignIns
+from app.services.account.own_password import verify_own_password, wrong_password
+from app.services.account.step_up import require_step_up
 from app.unit_of_work import UnitOfWorkFactory
 
+_FIELD = "currentPassword"
 _USER = User.__table__  # type: ignore[attr-defined]
 
 
 async def change_password(
     engine: AsyncEngine,
     unit_of_work: UnitOfWorkFactory,
-    principal: Principal,
+    vault: Vault,
+    failed: FailedSignIns,
+    person: Person,
     *,
     current: str,
     new: str,
     client: str | None,
 ) -> None:
-    """Ends every other session of the caller. A wrong current password counts as a sign-in that failed.
+    """Ends every other session of the caller; a second factor stays. A wrong current password counts as a sign-in that
+    failed.
 
-    Raises Forbidden for a caller that is no person, InvalidInput, InvalidCredentials or SignInLocked naming the field.
+    Raises MfaRequired, or InvalidInput, InvalidCredentials or SignInLocked naming the field.
     """
-    if principal.user_id is None:
-        raise Forbidden("An API key has no password; sign in as a person.")
     passwords.check_length(new, "newPassword")
-    mine = select(_USER.c.email).where(_USER.c.id == principal.user_id)
-    row = await Reader(engine, principal, keep=False).row(mine)
-    email = row["email"] if row is not None else ""
-    try:
-        verified = await sign_in(engine, email, current, client)
-    except InvalidCredentials:
-        raise _wrong() from None
-    except SignInLocked as locked:
-        raise SignInLocked(locked.retry_at, "currentPassword") from None
+    # Before the password is looked at: without the second factor nobody is told whether it is right.
+    async with unit_of_work(person) as uow:
+        await require_step_up(uow)
+    verified = await verify_own_password(engine, vault, failed, person, current, client, _FIELD)
     password_hash = await passwords.hash_password(new)
-    async with unit_of_work(principal) as uow:
-        unchanged = (_USER.c.id == principal.user_id) & (_USER.c.password_hash == verified.password_hash)
+    async with unit_of_work(person) as uow:
+        unchanged = (_USER.c.id == person.user_id) & (_USER.c.password_hash == verified.password_hash)
         changed = update(_USER).where(unchanged).values(password_hash=password_hash).returning(_USER.c.id)
         if (await uow.session.execute(changed)).first() is None:
-            raise _wrong()
+            raise wrong_password(_FIELD)
         await sessions.end_others(uow)
-
-
-def _wrong() -> InvalidCredentials:
-    return InvalidCredentials("The current password is wrong.", ("currentPassword",))
+        uow.audit_account("password.change")

@@ -13,6 +13,7 @@ from app.models import ApiKey
 from app.principal import Permission, Principal
 from app.services.account import api_keys
 from app.services.account.queries import API_KEY_COLUMNS
+from app.services.account.step_up import require_step_up
 from app.unit_of_work import UnitOfWork
 
 MAX_NAME_LENGTH = 100
@@ -37,9 +38,10 @@ class CreatedApiKey:
 
 
 async def create_api_key(uow: UnitOfWork, draft: ApiKeyDraft) -> CreatedApiKey:
-    """Raises Forbidden, also for a scope that the creator lacks, or InvalidInput naming the field."""
+    """Raises Forbidden, also for a scope that the creator lacks, MfaRequired, or InvalidInput naming the field."""
     principal = uow.principal
     principal.require(Permission.API_KEY_MANAGE)
+    await require_step_up(uow)
     name = draft.name.strip()
     if not 1 <= len(name) <= MAX_NAME_LENGTH or "\0" in name:
         raise InvalidInput(f"name has 1 to {MAX_NAME_LENGTH} characters, without NUL.", ("name",))
@@ -58,6 +60,9 @@ async def create_api_key(uow: UnitOfWork, draft: ApiKeyDraft) -> CreatedApiKey:
         expires_at=_expiry(draft.expires_at, uow.now, at_most),
     )
     row = (await uow.session.execute(statement.returning(*API_KEY_COLUMNS))).mappings().one()
+    expires_at = row["expires_at"].isoformat() if row["expires_at"] is not None else None
+    data = {"name": name, "role": row["role"], "scopes": row["scopes"], "expiresAt": expires_at}
+    uow.audit("api_key.create", ids.encode(ids.API_KEY, row["id"]), data)
     return CreatedApiKey(row, key.secret)
 
 

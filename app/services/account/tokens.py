@@ -22,6 +22,10 @@ SESSION = "ses"
 _CHECKS: Options = {"require": ["exp", "iat", "sub", "iss", "aud"], "verify_iat": False}
 
 
+class NotOurs(Unauthenticated):
+    """No key of ours has the name that the token gives: it may be another issuer's."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessToken:
     text: str
@@ -67,7 +71,7 @@ class TokenSigner:
         return AccessToken(text, expires_at)
 
     def claims_of(self, token: str) -> Claims:
-        """Whose token it is, and until when. Raises Unauthenticated: expired, or not ours.
+        """Whose token it is, and until when. Raises Unauthenticated: expired, or not ours (NotOurs).
 
         Of the header only `alg` and `kid` are read: a key or an address in it is what an attacker would put there.
         """
@@ -78,7 +82,9 @@ class TokenSigner:
             )
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The access token has expired; sign in again.") from None
-        except (jwt.InvalidTokenError, KeyError):
+        except KeyError:
+            raise NotOurs("The access token is not valid.") from None
+        except jwt.InvalidTokenError:
             raise Unauthenticated("The access token is not valid.") from None
         user_id, session_id = ids.decode(ids.USER, claims["sub"]), ids.decode(SESSION, str(claims.get("sid", "")))
         if user_id is None or (session_id is None and "sid" in claims):

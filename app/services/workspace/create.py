@@ -1,64 +1,60 @@
-"""A new workspace, owned by whoever makes it."""
+"""Workspaces: made with their first owner, and renamed."""
 
 import re
 import secrets
-from dataclasses import replace
+from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy import RowMapping, insert, update
 
 from app import ids
-from app.errors import InvalidInput, LimitExceeded
-from app.models import Membership, User, Workspace
-from app.principal import Principal, Role
-from app.services.workspace.plans import Plan
-from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from app.errors import InvalidInput
+from app.models import Membership, Workspace
+from app.principal import Permission, Person, Principal, Role
+from app.unit_of_work import UnitOfWork
 
 MAX_NAME_LENGTH = 200
-# Each costs the lists of their people a look-up; whoever needs more than this is many people.
-MAX_WORKSPACES = 100
+FIRST_PLAN = "FREE"
 _SLUG_LENGTH = 60
-_USER = User.__table__  # type: ignore[attr-defined]
 _WORKSPACE = Workspace.__table__  # type: ignore[attr-defined]
-_COUNT = text("SELECT count(*) FROM auth_memberships(:user)")
 
 
-async def create_workspace(unit_of_work: UnitOfWorkFactory, principal: Principal, name: str) -> RowMapping:
-    """Its columns. Raises Forbidden for a caller that is no person, InvalidInput or LimitExceeded."""
-    principal.require_person()
-    checked = checked_name("name", name)
-    founder = replace(principal, workspace_id=ids.new_id(), role=Role.OWNER)
-    async with unit_of_work(founder) as uow:
-        await check_room(uow)
-        return await add_workspace(uow, checked)
+def founder(person: Person) -> Principal:
+    """The person as the owner of a workspace that is to be made."""
+    return Principal(ids.new_id(), Role.OWNER, person.user_id, None, None, person.expires_at, person.session_id)
 
 
-async def add_workspace(uow: UnitOfWork, name: str) -> RowMapping:
-    """The workspace that the unit of work is in, with its caller as the owner; the name has been checked."""
-    user_id, workspace_id = uow.principal.require_person(), uow.principal.workspace_id
-    values = {"id": workspace_id, "name": name, "slug": _slug(name), "owner_id": user_id, "plan": Plan.FREE}
-    row = (await uow.session.execute(insert(_WORKSPACE).values(**values).returning(*_WORKSPACE.c))).mappings().one()
-    await uow.session.execute(insert(Membership).values(workspace_id=workspace_id, user_id=user_id, role=Role.OWNER))
+async def create_workspace(uow: UnitOfWork, name: str, plan: str = FIRST_PLAN) -> RowMapping:
+    """The one that the unit of work acts in, with the caller as its owner. Raises InvalidInput."""
+    owner_id = uow.principal.person.user_id
+    name = checked_name(name)
+    values = {"id": uow.principal.workspace_id, "name": name, "slug": _slug(name), "owner_id": owner_id}
+    statement = insert(Workspace).values(**values, plan=plan).returning(*_WORKSPACE.c)
+    row = (await uow.session.execute(statement)).mappings().one()
+    await add_member(uow, owner_id, Role.OWNER)
+    uow.audit("workspace.create", ids.encode(ids.WORKSPACE, row["id"]))
     return row
 
 
-async def check_room(uow: UnitOfWork) -> None:
-    """Whether the caller may belong to one workspace more. Takes turns with the caller's other requests."""
-    mine = _USER.c.id == uow.principal.user_id
-    await uow.session.execute(select(_USER.c.id).where(mine).with_for_update(key_share=True))
-    wanted = (await uow.session.execute(_COUNT, {"user": uow.principal.user_id})).scalar_one() + 1
-    if wanted > MAX_WORKSPACES:
-        raise LimitExceeded(
-            f"You would belong to {wanted} workspaces; the limit is {MAX_WORKSPACES}.",
-            limit=MAX_WORKSPACES,
-            actual=wanted,
-        )
+async def add_member(uow: UnitOfWork, user_id: UUID, role: Role) -> None:
+    """To the workspace that the unit of work acts in."""
+    member = {"workspace_id": uow.principal.workspace_id, "user_id": user_id, "role": role}
+    await uow.session.execute(insert(Membership).values(**member))
 
 
-def checked_name(field: str, given: str) -> str:
-    """Raises InvalidInput naming the field."""
-    name = given.strip()
+async def rename_workspace(uow: UnitOfWork, name: str) -> RowMapping:
+    """Its slug stays, as addresses are made of it. Raises Forbidden or InvalidInput."""
+    uow.principal.require(Permission.WORKSPACE_UPDATE)
+    mine = _WORKSPACE.c.id == uow.principal.workspace_id
+    statement = update(_WORKSPACE).where(mine).values(name=checked_name(name)).returning(*_WORKSPACE.c)
+    row = (await uow.session.execute(statement)).mappings().one()
+    uow.audit("workspace.update", ids.encode(ids.WORKSPACE, row["id"]), {"name": row["name"]})
+    return row
+
+
+def checked_name(text: str, field: str = "name") -> str:
+    name = text.strip()
     if not 1 <= len(name) <= MAX_NAME_LENGTH or "\0" in name:
-        raise InvalidInput(f"{field} has 1 to {MAX_NAME_LENGTH} characters, without NUL.", (field,))
+        raise InvalidInput(f"{field} has 1 to {MAX_NAME_LENGTH} characters.", (field,))
     return name
 
 

@@ -1,70 +1,132 @@
-"""What happens to members: another role, removal, leaving, handing the workspace over.
+"""Who belongs to a workspace, and as what.
 
-Changes of one workspace take turns, and each looks at the caller's role again when its turn has come: of two owners who
-leave or remove each other at the same time one succeeds.
+Changes of one workspace's members take turns on its row, so that of two owners who leave at once the second is the
+last. Only owners make owners, or change and remove them. With the role goes what was made with it: keys of somebody who
+is not a member any more are revoked, keys of somebody with a lesser role get that role.
 """
 
-from typing import Any
+from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, select, update
+from sqlalchemy import RowMapping, case, delete, func, select, update
 
-from app.errors import InvalidInput
-from app.models import Workspace
-from app.principal import Permission, Role
-from app.services.workspace import membership
-from app.services.workspace.membership import MEMBERSHIP
+from app import ids
+from app.errors import Forbidden, InvalidState, NotFound
+from app.models import ApiKey, Membership, Workspace
+from app.principal import PERMISSIONS, Permission, Role
+from app.services.account.step_up import require_step_up
+from app.services.workspace.queries import MEMBER_COLUMNS
 from app.unit_of_work import UnitOfWork
 
+_MEMBERSHIP = Membership.__table__  # type: ignore[attr-defined]
 _WORKSPACE = Workspace.__table__  # type: ignore[attr-defined]
-MEMBER_ID = MEMBERSHIP.c.user_id
+_API_KEY = ApiKey.__table__  # type: ignore[attr-defined]
+# From the most to the least.
+_RANK = {role: rank for rank, role in enumerate(PERMISSIONS)}
 
 
-def members() -> Select[Any]:
-    """Of the caller's workspace: row-level security shows no other."""
-    return select(*MEMBERSHIP.c)
-
-
-async def change_member_role(uow: UnitOfWork, user_id: str, role: Role) -> RowMapping:
-    """The membership's columns. Raises Forbidden, NotFound, or InvalidState for the last owner."""
+async def change_role(uow: UnitOfWork, public_id: str, role: Role) -> RowMapping:
+    """The member as they are then. Raises Forbidden, NotFound, or InvalidState for the last owner."""
     uow.principal.require(Permission.MEMBER_MANAGE)
-    caller = await membership.take_turn(uow)
-    caller.require(Permission.MEMBER_MANAGE)
-    member, present = await membership.member_by_id(uow, user_id)
-    membership.check_may_give(caller, present, ("userId",))
-    membership.check_may_give(caller, role, ("role",))
-    return await membership.set_role(uow, member, role)
+    await require_step_up(uow)
+    await _take_turn(uow)
+    member = await _member(uow, public_id)
+    may_give(uow, role)
+    may_give(uow, Role(member["role"]))
+    if role == member["role"]:
+        return member
+    if member["role"] == Role.OWNER:
+        await _hand_over(uow, member["user_id"])
+    uow.audit("member.role", public_id, {"from": member["role"], "to": role.value})
+    return await _set_role(uow, member["user_id"], role)
 
 
-async def remove_member(uow: UnitOfWork, user_id: str) -> None:
+async def remove_member(uow: UnitOfWork, public_id: str) -> None:
     """Raises Forbidden, NotFound, or InvalidState for the last owner."""
     uow.principal.require(Permission.MEMBER_MANAGE)
-    caller = await membership.take_turn(uow)
-    caller.require(Permission.MEMBER_MANAGE)
-    member, present = await membership.member_by_id(uow, user_id)
-    membership.check_may_give(caller, present, ("userId",))
-    await membership.end_membership(uow, member)
+    await require_step_up(uow)
+    await _take_turn(uow)
+    member = await _member(uow, public_id)
+    may_give(uow, Role(member["role"]))
+    await _remove(uow, member)
+    uow.audit("member.remove", public_id)
 
 
 async def leave_workspace(uow: UnitOfWork) -> None:
-    """Raises Forbidden for a caller that is no member, InvalidState for the last owner."""
-    uow.principal.require(Permission.WORKSPACE_READ)
-    caller = await membership.take_turn(uow)
-    await membership.end_membership(uow, caller.require_person())
+    """Raises Forbidden for an API key, InvalidState for the last owner."""
+    user_id = uow.principal.person.user_id
+    await _take_turn(uow)
+    public_id = ids.encode(ids.USER, user_id)
+    await _remove(uow, await _member(uow, public_id))
+    uow.audit("member.leave", public_id)
 
 
-async def transfer_ownership(uow: UnitOfWork, user_id: str) -> RowMapping:
-    """The member becomes the owner, the caller an admin. The workspace's columns.
-
-    Raises Forbidden, NotFound, or InvalidInput for the caller themselves.
-    """
+async def transfer_ownership(uow: UnitOfWork, public_id: str) -> RowMapping:
+    """The member becomes the owner, and the caller an admin. Gives the workspace. Raises Forbidden or NotFound."""
     uow.principal.require(Permission.WORKSPACE_TRANSFER)
-    caller = await membership.take_turn(uow)
-    caller.require(Permission.WORKSPACE_TRANSFER)
-    member, _ = await membership.member_by_id(uow, user_id)
-    if member == caller.require_person():
-        raise InvalidInput("You are an owner of this workspace already; name another member.", ("userId",))
-    await membership.set_role(uow, member, Role.OWNER)
-    await membership.set_role(uow, caller.require_person(), Role.ADMIN)
+    await require_step_up(uow)
+    caller_id = uow.principal.person.user_id
+    await _take_turn(uow)
+    heir = await _member(uow, public_id)
+    if heir["user_id"] == caller_id:
+        raise InvalidState("You own this workspace already.", ("userId",))
+    await _set_role(uow, heir["user_id"], Role.OWNER)
+    await _set_role(uow, caller_id, Role.ADMIN)
+    uow.audit("workspace.transfer", public_id)
     mine = _WORKSPACE.c.id == uow.principal.workspace_id
-    statement = update(_WORKSPACE).where(mine).values(owner_id=member).returning(*_WORKSPACE.c)
-    return (await uow.session.execute(statement)).mappings().one()
+    changed = update(_WORKSPACE).where(mine).values(owner_id=heir["user_id"]).returning(*_WORKSPACE.c)
+    return (await uow.session.execute(changed)).mappings().one()
+
+
+def may_give(uow: UnitOfWork, role: Role) -> None:
+    """Raises Forbidden for a role above the caller's own."""
+    if _RANK[role] < _RANK[uow.principal.role]:
+        raise Forbidden(f"Only somebody with the role {role} may give or take it.", ("role",))
+
+
+async def _take_turn(uow: UnitOfWork) -> None:
+    mine = _WORKSPACE.c.id == uow.principal.workspace_id
+    await uow.session.execute(select(_WORKSPACE.c.id).where(mine).with_for_update())
+
+
+async def _member(uow: UnitOfWork, public_id: str) -> RowMapping:
+    user_id = ids.decode(ids.USER, public_id)
+    mine = (_MEMBERSHIP.c.user_id == user_id) & (_MEMBERSHIP.c.workspace_id == uow.principal.workspace_id)
+    row = (await uow.session.execute(select(*MEMBER_COLUMNS).where(mine))).mappings().one_or_none()
+    if row is None:
+        raise NotFound("Member", public_id, ("userId",))
+    return row
+
+
+async def _set_role(uow: UnitOfWork, user_id: UUID, role: Role) -> RowMapping:
+    mine = (_MEMBERSHIP.c.user_id == user_id) & (_MEMBERSHIP.c.workspace_id == uow.principal.workspace_id)
+    changed = update(_MEMBERSHIP).where(mine).values(role=role).returning(*MEMBER_COLUMNS)
+    row = (await uow.session.execute(changed)).mappings().one()
+    above = [other for other in Role if _RANK[other] < _RANK[role]]
+    await _change_keys(uow, user_id, role=case((_API_KEY.c.role.in_(above), role), else_=_API_KEY.c.role))
+    return row
+
+
+async def _remove(uow: UnitOfWork, member: RowMapping) -> None:
+    user_id, workspace_id = member["user_id"], uow.principal.workspace_id
+    if member["role"] == Role.OWNER:
+        await _hand_over(uow, user_id)
+    mine = (_MEMBERSHIP.c.user_id == user_id) & (_MEMBERSHIP.c.workspace_id == workspace_id)
+    await uow.session.execute(delete(_MEMBERSHIP).where(mine))
+    await _change_keys(uow, user_id, revoked_at=func.coalesce(_API_KEY.c.revoked_at, uow.now))
+
+
+async def _change_keys(uow: UnitOfWork, creator_id: UUID, **values: object) -> None:
+    theirs = (_API_KEY.c.creator_id == creator_id) & (_API_KEY.c.workspace_id == uow.principal.workspace_id)
+    await uow.session.execute(update(_API_KEY).where(theirs).values(**values))
+
+
+async def _hand_over(uow: UnitOfWork, user_id: UUID) -> None:
+    """To the owner who has been there longest, from one who will not be one. Raises InvalidState for the last."""
+    mine = _MEMBERSHIP.c.workspace_id == uow.principal.workspace_id
+    others = mine & (_MEMBERSHIP.c.role == Role.OWNER) & (_MEMBERSHIP.c.user_id != user_id)
+    oldest = select(_MEMBERSHIP.c.user_id).where(others).order_by(_MEMBERSHIP.c.created_at, _MEMBERSHIP.c.user_id)
+    heir = (await uow.session.execute(oldest.limit(1))).scalar_one_or_none()
+    if heir is None:
+        raise InvalidState("A workspace needs an owner: transfer the ownership first.", ("userId",))
+    theirs = (_WORKSPACE.c.id == uow.principal.workspace_id) & (_WORKSPACE.c.owner_id == user_id)
+    await uow.session.execute(update(_WORKSPACE).where(theirs).values(owner_id=heir))

@@ -8,9 +8,13 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import clock, ids
+from app.db.audit import Entry, append
+from app.db.reader import enter_workspace
 from app.errors import InvalidInput
 from app.models import Task, TaskStatus, Workspace
 from app.models.workspace import MAX_CONCURRENCY, MAX_WEIGHT
+from app.principal import Principal
 
 DEFAULT: Final = "default"
 _WORKSPACE = Workspace.__table__  # type: ignore[attr-defined]
@@ -52,7 +56,15 @@ async def change_share(engine: AsyncEngine, workspace_id: UUID, wanted: dict[str
     async with engine.begin() as connection:
         await connection.execute(update(_WORKSPACE).where(_WORKSPACE.c.id == workspace_id).values(**wanted))
         row = (await connection.execute(_shares().where(_WORKSPACE.c.id == workspace_id))).mappings().one_or_none()
-    return Share(**row) if row is not None else None
+        if row is None:
+            return None
+        operator = Principal.system(workspace_id)
+        subject = ids.encode(ids.WORKSPACE, workspace_id)
+        await enter_workspace(connection, operator)
+        await append(
+            connection, workspace_id, [Entry.by(operator, clock.now(), "workspace.set_share", subject, wanted)]
+        )
+    return Share(**row)
 
 
 def _shares() -> Select[Any]:

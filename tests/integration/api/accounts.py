@@ -12,26 +12,28 @@ ERRORS = "errors { code path message }"
 TOKENS = f"{{ accessToken refreshToken expiresAt retryAt user {{ id }} {ERRORS} }}"
 SIGN_UP = f"mutation($input: SignUpInput!) {{ signUp(input: $input) {TOKENS} }}"
 SIGN_IN = f"mutation($input: SignInInput!) {{ signIn(input: $input) {TOKENS} }}"
-REFRESH = f"mutation($token: String!) {{ refreshSession(refreshToken: $token) {TOKENS} }}"
-SIGN_OUT = f"mutation($token: String!) {{ signOut(refreshToken: $token) {{ {ERRORS} }} }}"
+REFRESH = f"mutation($refresh: String!) {{ refreshSession(refreshToken: $refresh) {TOKENS} }}"
+SIGN_OUT = f"mutation($refresh: String!) {{ signOut(refreshToken: $refresh) {{ {ERRORS} }} }}"
 CHANGE_PASSWORD = f"mutation($input: ChangePasswordInput!) {{ changePassword(input: $input) {{ {ERRORS} }} }}"
 PASSWORD = "correct horse battery"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whoever signed up with `email`. Requests come from the address `client`, where the API believes it."""
+    """Whoever signed up with `email`. Requests come from the address `client`, as a proxy says."""
 
     http: httpx.AsyncClient
     url: str
     email: str
     client: str = "192.0.2.1"
 
-    async def ask(self, document: str, token: str | None = None, **variables: Any) -> Any:
+    async def ask(self, document: str, token: str | None = None, /, **variables: Any) -> Any:
         """The mutation's payload."""
-        headers = {"X-Test-Client": self.client}
+        headers = {"X-Forwarded-For": self.client}
         response = await Gql(self.http, self.url, token).raw(document, headers, **variables)
-        (payload,) = response.json()["data"].values()
+        answer = response.json()
+        assert "errors" not in answer, answer["errors"]
+        (payload,) = answer["data"].values()
         return payload
 
     async def sign_up(self) -> Any:
@@ -41,7 +43,7 @@ class Person:
         return await self.ask(SIGN_IN, input={"email": self.email, "password": password})
 
     async def refresh(self, token: str) -> Any:
-        return await self.ask(REFRESH, token=token)
+        return await self.ask(REFRESH, refresh=token)
 
     async def works(self, token: str) -> bool:
         """Whether an access token or API key is accepted."""

@@ -6,19 +6,18 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db.engine import sqlalchemy_url
 from app.main import build_app
-from app.services.account.tokens import TokenSigner
 from app.settings import Settings
-from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.api.documents import CREATE_TASKS, LATER
-from tests.integration.api.people import People
 from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import Gql
 
 MakeTasks = Callable[..., Awaitable[list[str]]]
+Sql = Callable[..., Awaitable[Any]]
 OwnApi = Callable[..., AbstractAsyncContextManager[str]]
 
 
@@ -67,13 +66,19 @@ def post(http: httpx.AsyncClient, api: str, tenant: Tenant) -> Callable[..., Awa
 
 
 @pytest.fixture
-def people(unit_of_work: UnitOfWorkFactory, settings: Settings) -> People:
-    return People(unit_of_work, TokenSigner(settings.token_key, 900))
-
-
-@pytest.fixture(scope="session")
 async def owner_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """The database as its owner, who sees every workspace."""
     engine = create_async_engine(sqlalchemy_url(settings.owner_database_url))
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def sql(owner_engine: AsyncEngine) -> Sql:
+    """As the tables' owner; gives the first row's values, if it gives rows."""
+
+    async def run(statement: str, **values: object) -> Any:
+        async with owner_engine.begin() as connection:
+            result = await connection.execute(text(statement), values)
+            return result.first() if result.returns_rows else None
+
+    return run
