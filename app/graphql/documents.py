@@ -37,7 +37,7 @@ Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
 
-def _remembered(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
+def remembered(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
     """Its results for the documents that were used last. The document is the first text among the arguments."""
     short, long = _Memory(CACHED_CHARACTERS, function), _Memory(CACHED_LONG_CHARACTERS, function)
 
@@ -82,7 +82,7 @@ def limits_of(settings: Settings) -> QueryLimits:
     )
 
 
-@_remembered
+@remembered
 def parse_document(text: str, max_tokens: int) -> DocumentNode:
     """Raises GraphQLSyntaxError, or QueryTooComplex as soon as there are too many tokens."""
     try:
@@ -153,12 +153,12 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-@_remembered
+@remembered
 def _page_variables(text: str, max_tokens: int) -> tuple[str, ...]:
     return tuple(sorted(guard.page_variables(parse_document(text, max_tokens))))
 
 
-@_remembered
+@remembered
 def _size(
     schema: GraphQLSchema, text: str, name: str | None, max_tokens: int, pages: tuple[tuple[str, int], ...]
 ) -> Size:
@@ -168,12 +168,12 @@ def _size(
     return guard.measure(schema, document, operation, dict(pages))
 
 
-@_remembered
+@remembered
 def _introspects(text: str, max_tokens: int) -> bool:
     return introspects(parse_document(text, max_tokens))
 
 
-@_remembered
+@remembered
 def _validation_errors(
     schema: GraphQLSchema, text: str, max_tokens: int, suggestions: bool
 ) -> tuple[GraphQLError, ...]:

@@ -6,7 +6,6 @@ tasks costs a few microseconds.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -23,7 +22,7 @@ from graphql import (
     is_leaf_type,
 )
 
-from app.graphql.documents import CACHED_DOCUMENTS, parse_document
+from app.graphql.documents import parse_document, remembered
 from app.graphql.guard import MUTATION_COST
 
 
@@ -54,7 +53,7 @@ def _objects(data: Mapping[str, Any], below: Mapping[str, Priced]) -> int:
     return total
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@remembered
 def _tree(schema: GraphQLSchema, text: str, name: str | None, max_tokens: int) -> Priced:
     document = parse_document(text, max_tokens)
     operation = get_operation_ast(document, name)

@@ -60,7 +60,8 @@ class _Assembly:
         if attempt == self._attempt and text.startswith(self._text):
             self._text = text
             waiting, self._beyond_hole = self._beyond_hole, []
-            for entry in waiting:
+            # Of a final text no piece is missing: what still waits is of a turn that was mended.
+            for entry in () if final else waiting:
                 self.add(entry)
         elif final:
             self._begin(attempt)

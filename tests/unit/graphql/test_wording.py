@@ -40,9 +40,8 @@ def of_document(text: str) -> str:
             "Variable '$input' has invalid value: Expected value of type 'SignInInput' to be an object.",
         ),
         (
-            {"password": "hunter22"},
-            "Variable '$input' has invalid value: Expected value of type 'SignInInput' to include required field "
-            "'email'.",
+            None,
+            "Variable '$input' has invalid value: Expected value of non-null type 'SignInInput!' not to be None.",
         ),
     ],
 )
