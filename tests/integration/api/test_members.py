@@ -16,8 +16,9 @@ from tests.integration.api.people import Colleague, People
 from tests.integration.api.workspaces import CHANGE_ROLE, INVITE, LEAVE, MEMBERS, REMOVE, TRANSFER
 from tests.integration.graphql_client import Gql, connect
 
-LAST_OWNER = [("INVALID_STATE", None)]
+LAST_OWNER = [("INVALID_STATE", ["userId"])]
 ROLE_OF_KEY = "{ viewer { role } }"
+CREATE_KEY = 'mutation { createApiKey(input: {name: "back door"}) { secret errors { code } } }'
 
 
 class Office:
@@ -56,6 +57,17 @@ class Office:
 @pytest.fixture
 async def office(http: httpx.AsyncClient, api: str, people: People) -> Office:
     return Office(http, api, people, *await people.founder())
+
+
+def code_of(response: httpx.Response) -> str:
+    """Of the only error, in the payload or, where the caller is known to be out already, at the top."""
+    answer = response.json()
+    if "errors" in answer:
+        (error,) = answer["errors"]
+        return str(error["extensions"]["code"])
+    (payload,) = answer["data"].values()
+    (error,) = payload["errors"]
+    return str(error["code"])
 
 
 async def within_a_second(look: Callable[[], Awaitable[bool]]) -> None:
@@ -215,8 +227,22 @@ async def test_ownership_goes_to_the_member_and_the_caller_stays_as_admin(office
     assert handed["errors"] == []
     assert handed["workspace"]["owner"] == {"id": member.id}
     assert await office.roles(member) == {office.owner.id: "ADMIN", member.id: "OWNER"}
-    again = await office.ask(member, TRANSFER, id=member.id)
-    assert refusals(again) in ([("INVALID_INPUT", ["userId"])], [("FORBIDDEN", None)])
+
+
+async def test_owner_cannot_hand_over_to_themselves(office: Office) -> None:
+    refused = await office.ask(office.owner, TRANSFER, id=office.owner.id)
+
+    assert refusals(refused) == [("INVALID_STATE", ["userId"])]
+    assert await office.roles(office.owner) == {office.owner.id: "OWNER"}
+
+
+async def test_key_hands_nothing_over_and_leaves_nothing(office: Office) -> None:
+    member, key = await office.hire(Role.MEMBER), await office.key(office.owner)
+
+    answers = [await office.ask(key, TRANSFER, id=member.id), await office.ask(key, LEAVE)]
+
+    assert [refusals(answer) for answer in answers] == [[("FORBIDDEN", None)]] * 2
+    assert await office.roles(member) == {office.owner.id: "OWNER", member.id: "MEMBER"}
 
 
 async def test_removed_member_is_out_within_a_second_and_so_are_their_keys(office: Office) -> None:
@@ -244,6 +270,7 @@ async def test_key_of_a_removed_member_stays_dead_when_they_come_back(office: Of
 
     await people.add(office.workspace_id, member, Role.ADMIN)
 
+    assert await office.ask(member, ROLE_OF_KEY) == {"role": "ADMIN"}
     assert (await office.gql(key).raw(ROLE_OF_KEY)).status_code == 401
 
 
@@ -262,10 +289,38 @@ async def test_key_may_no_more_than_its_maker(office: Office) -> None:
     assert refusals(refused) == [("FORBIDDEN", None)]
 
 
+@pytest.mark.parametrize("with_key", [False, True])
+async def test_who_was_just_removed_leaves_nothing_behind(office: Office, with_key: bool) -> None:
+    admin = await office.hire(Role.ADMIN)
+    token = await office.key(admin, role=Role.ADMIN) if with_key else admin.token
+    assert await office.ask(token, ROLE_OF_KEY) == {"role": "ADMIN"}
+    await office.ask(office.owner, REMOVE, id=admin.id)
+
+    # Whatever the authenticator remembers for the rest of the second.
+    made = await office.gql(token).raw(CREATE_KEY)
+    invited = await office.gql(token).raw(INVITE, email="second.self@example.com", role="ADMIN")
+
+    assert {code_of(answer) for answer in (made, invited)} <= {"FORBIDDEN", "UNAUTHENTICATED"}
+    left = await office.gql(office.owner.token)("{ invitations { nodes { id } } apiKeys { nodes { name } } }")
+    assert left == {"invitations": {"nodes": []}, "apiKeys": {"nodes": [{"name": "test"}] * with_key}}
+
+
+async def test_who_was_just_demoted_makes_no_key_of_the_old_role(office: Office) -> None:
+    admin = await office.hire(Role.ADMIN)
+    assert await office.ask(admin, ROLE_OF_KEY) == {"role": "ADMIN"}
+    await office.ask(office.owner, CHANGE_ROLE, id=admin.id, role="MEMBER")
+
+    made = await office.ask(admin, CREATE_KEY)
+
+    assert [error["code"] for error in made["errors"]] == ["FORBIDDEN"]
+
+
 @pytest.mark.parametrize("how", [REMOVE, CHANGE_ROLE])
 async def test_invitations_of_who_may_not_invite_any_more_are_gone(office: Office, how: str) -> None:
     admin = await office.hire(Role.ADMIN)
+    key = await office.key(admin, role=Role.ADMIN)
     await office.ask(admin, INVITE, email="second.self@example.com", role="ADMIN")
+    await office.ask(key, INVITE, email="third.self@example.com", role="VIEWER")
     await office.ask(office.owner, INVITE, email="other@example.com", role="MEMBER")
 
     await office.ask(office.owner, how, id=admin.id, **({"role": "MEMBER"} if how == CHANGE_ROLE else {}))

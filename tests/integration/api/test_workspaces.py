@@ -114,7 +114,7 @@ async def test_name_that_cannot_be_is_refused(ask: Ask, people: People, name: st
     _, person = await people.founder()
 
     for document in (CREATE_WORKSPACE, UPDATE_WORKSPACE):
-        assert refusals(value(await ask(person, document, name=name))) == [("INVALID_INPUT", ["input", "name"])]
+        assert refusals(value(await ask(person, document, name=name))) == [("INVALID_INPUT", ["name"])]
     viewer = value(await ask(person, "{ viewer { workspaces { name } } }"))
     assert viewer["workspaces"] == [{"name": "Test workspace"}]
 
