@@ -68,7 +68,7 @@ def build_app(settings: Settings) -> Starlette:
     web = Web()
     external = ExternalTokens(engine, unit_of_work, vault, web, settings.bizq_token_issuers)
     authenticator = Authenticator(engine, signer, external)
-    access = AccessWatch(authenticator)
+    access = AccessWatch(authenticator, hub)
     buckets = SharedBuckets(settings.redis)
     limiter = Limiter(buckets)
     resources = Resources(

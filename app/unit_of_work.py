@@ -23,6 +23,10 @@ def workspace_channel(workspace_id: UUID) -> str:
     return f"bizq:events:{workspace_id}"
 
 
+# Where every process hears that somebody may do less, or more, than before.
+ACCESS_CHANNEL = "bizq:access"
+
+
 class UnitOfWork:
     """Raise inside to roll back, return to commit. Consequences are declared here and happen after the commit."""
 
@@ -32,6 +36,7 @@ class UnitOfWork:
         self.now: datetime = clock.now()
         self.events_logged = False
         self.tasks_queued = 0
+        self.access_changed = False
         self.mails: list[Mail] = []
         self._audit: list[Entry] = []
         self._account_audit: list[tuple[str, Mapping[str, Any] | None]] = []
@@ -53,6 +58,10 @@ class UnitOfWork:
     def queue_tasks(self, count: int) -> None:
         """Tell the workers that so many more tasks are due."""
         self.tasks_queued += count
+
+    def change_access(self) -> None:
+        """Let every process look again at who is connected."""
+        self.access_changed = True
 
     def send_mail(self, mail: Mail) -> None:
         """Nobody waits for it: neither this transaction nor the answer."""
@@ -101,6 +110,8 @@ class UnitOfWorkFactory:
             self._announcer.announce(uow.tasks_queued)
         if uow.events_logged:
             await self._hub.publish(workspace_channel(uow.principal.workspace_id))
+        if uow.access_changed:
+            await self._hub.publish(ACCESS_CHANNEL)
 
     async def wake_watchers(self, workspaces: Iterable[UUID]) -> None:
         """After events were logged in these workspaces by other means than a unit of work."""

@@ -11,6 +11,7 @@ from app.actors.periodic import every
 from app.services.account import sessions
 from app.services.sso import flows
 from app.services.task import schedule
+from app.services.workspace import invitations
 from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
 
@@ -64,6 +65,7 @@ class Scheduler:
             pass
         await sessions.clear_out(self._engine)
         await flows.clear_out(self._engine)
+        await invitations.clear_out(self._engine)
         dropped = await schedule.keep_history(self._engine, events=self._events_kept, attempts=self._attempts_kept)
         if dropped:
             log.info("old history dropped", partitions=dropped)

@@ -34,18 +34,27 @@ class Reader:
         self._turn = asyncio.Lock()
         self._connection: AsyncConnection | None = None
 
-    async def rows(self, statement: Executable) -> Sequence[RowMapping]:
+    async def rows(self, statement: Executable, *, within: Principal | None = None) -> Sequence[RowMapping]:
+        """`within` is the same caller in another workspace of theirs, for this statement."""
         async with self._turn:
+            done = False
             try:
                 connection = await self._open()
-                return (await connection.execute(statement)).mappings().all()
+                if within is not None:
+                    await enter_workspace(connection, within)
+                rows = (await connection.execute(statement)).mappings().all()
+                if within is not None:
+                    await enter_workspace(connection, self._caller)
+                done = True
+                return rows
             finally:
-                if not self._keep:
+                # Also after a failure: nobody goes on in a workspace that is not theirs.
+                if not (self._keep and done):
                     await self._release()
 
-    async def row(self, statement: Executable) -> RowMapping | None:
+    async def row(self, statement: Executable, *, within: Principal | None = None) -> RowMapping | None:
         """The first row, or None."""
-        rows = await self.rows(statement)
+        rows = await self.rows(statement, within=within)
         return rows[0] if rows else None
 
     async def close(self) -> None:

@@ -9,12 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.errors import AppError
+from app.events.hub import Hub
 from app.principal import Permission, Person, Principal
 from app.services.account.authenticate import Authenticator, Credentials
+from app.unit_of_work import ACCESS_CHANNEL
 
 log = structlog.get_logger(__name__)
-# One look-up for each caller, however many connections they have.
+# One look-up for each caller, however many connections they have: when somebody's access has been changed, and in case
+# that news was lost.
 RECHECK_SECONDS = 2.0
+# Many changes in a row are one round.
+PAUSE_SECONDS = 0.2
 
 
 class LiveAccess:
@@ -38,11 +43,12 @@ class LiveAccess:
 
     def found(self, caller: Principal | Person | None) -> None:
         """Who the credentials belong to now."""
-        if caller is None or caller == self._caller:
+        if caller is None or caller == self._caller or isinstance(self._caller, Person):
+            # Who began in no workspace stays in none, also when they have joined one since.
             return
         self._caller = caller
         if isinstance(caller, Person):
-            self.end("You do not belong to just this workspace any more: name one of yours.")
+            self.end("You do not belong to this workspace any more.")
         elif Permission.TASK_READ in caller.permissions:
             self._on_change(caller)
         else:
@@ -60,8 +66,9 @@ class LiveAccess:
 class AccessWatch:
     """One a process."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, hub: Hub) -> None:
         self._authenticator = authenticator
+        self._hub = hub
         self._live: defaultdict[Credentials, set[LiveAccess]] = defaultdict(set)
         self._rounds: asyncio.Task[None] | None = None
 
@@ -83,14 +90,16 @@ class AccessWatch:
             del self._live[access.credentials]
 
     async def _check_forever(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            for credentials in list(self._live):
-                await self._check(credentials)
+        async with self._hub.listen(ACCESS_CHANNEL) as news:
+            while True:
+                await news.wait(RECHECK_SECONDS)
+                for credentials in list(self._live):
+                    await self._check(credentials)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _check(self, credentials: Credentials) -> None:
         try:
-            caller = await self._authenticator.caller(credentials)
+            caller = await self._authenticator.caller(credentials, fresh=True)
         except AppError as error:
             for access in list(self._live.get(credentials, ())):
                 access.end(error.message)

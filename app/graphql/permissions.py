@@ -1,7 +1,12 @@
-"""What each operation needs: one table, which is what decides. ARCHITECTURE.md prints it by role."""
+"""What each operation needs: one table, which is what decides. ARCHITECTURE.md prints it by role.
+
+Services ask for permissions again, as the command line and workers call them too. That they ask for nothing else than
+what stands here is proved with API keys that have a single scope (tests/integration/api/test_role_matrix.py).
+"""
 
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -22,9 +27,16 @@ class Access(Enum):
     PERSON = "any person who is signed in"
 
 
-Need: TypeAlias = Access | Permission
+@dataclass(frozen=True, slots=True)
+class InPerson:
+    """The permission, and that the caller is no API key."""
+
+    permission: Permission
+
+
+Need: TypeAlias = Access | Permission | InPerson
 QUERY: dict[str, Need] = {
-    # Each kind of thing has its own permission (graphql/node.py).
+    # Each type has its own permission, below.
     "node": Access.SIGNED_IN,
     "nodes": Access.SIGNED_IN,
     "viewer": Access.ANYBODY,
@@ -58,9 +70,10 @@ MUTATION: dict[str, Need] = {
     "disableTotp": Access.PERSON,
     "createWorkspace": Access.PERSON,
     "acceptInvitation": Access.PERSON,
-    "leaveWorkspace": Permission.WORKSPACE_READ,
+    # Every role may read its workspace, so every member may leave it.
+    "leaveWorkspace": InPerson(Permission.WORKSPACE_READ),
     "updateWorkspace": Permission.WORKSPACE_UPDATE,
-    "transferOwnership": Permission.WORKSPACE_TRANSFER,
+    "transferOwnership": InPerson(Permission.WORKSPACE_TRANSFER),
     "inviteMember": Permission.MEMBER_MANAGE,
     "cancelInvitation": Permission.MEMBER_MANAGE,
     "changeMemberRole": Permission.MEMBER_MANAGE,
@@ -78,6 +91,20 @@ SUBSCRIPTION: dict[str, Need] = {
     "taskEvents": Permission.TASK_READ,
     "taskOutput": Permission.TASK_READ,
 }
+# What node and nodes need for each type.
+NODE: dict[str, Permission] = {
+    "Task": Permission.TASK_READ,
+    "Worker": Permission.WORKER_READ,
+    "Template": Permission.TEMPLATE_READ,
+    "TemplateVersion": Permission.TEMPLATE_READ,
+    "User": Permission.MEMBER_READ,
+    "Workspace": Permission.WORKSPACE_READ,
+    "ApiKey": Permission.API_KEY_MANAGE,
+}
+
+
+class WithoutNeed(Exception):
+    """An operation is not in the table."""
 
 
 class Needs(FieldExtension):
@@ -99,6 +126,9 @@ def check(need: Need, context: Context) -> None:
     match need:
         case Permission():
             context.principal.require(need)
+        case InPerson():
+            context.person  # noqa: B018
+            context.principal.require(need.permission)
         case Access.PERSON:
             context.person  # noqa: B018  raises for everybody else
         case Access.SIGNED_IN:
@@ -106,9 +136,12 @@ def check(need: Need, context: Context) -> None:
 
 
 def protect(fields: list[StrawberryField], needs: dict[str, Need]) -> None:
-    """Every field of a root type. Raises KeyError for one that the table does not know."""
+    """Every field of a root type. Raises WithoutNeed for one that the table does not know."""
     for field in fields:
-        need = needs[field.graphql_name or to_camel_case(field.python_name)]
+        name = field.graphql_name or to_camel_case(field.python_name)
+        need = needs.get(name)
+        if need is None:
+            raise WithoutNeed(f"{name} has no entry in app/graphql/permissions.py: say who may use it.")
         if need is not Access.ANYBODY:
             # Innermost, which is the first: what a mutation refuses is in its payload.
             field.extensions = [Needs(need), *field.extensions]

@@ -10,6 +10,8 @@ from app.graphql.limits import CONNECTION_INIT_SECONDS, MAX_COMPARISONS, SUBSCRI
 from app.graphql.rate_limits import RateLimits
 from app.services.task import create, draft
 from app.services.task.watch import RESUME_WINDOW
+from app.services.workspace.create import MAX_WORKSPACES
+from app.services.workspace.invitations import GOOD_FOR, MAX_OPEN
 
 
 @strawberry.type(description="The limits of this installation.")
@@ -39,6 +41,9 @@ class Limits:
     )
     max_execution_seconds: float = strawberry.field(description="Longest time for a request over HTTP, in seconds.")
     access_token_seconds: int = strawberry.field(description="Life of an access token, in seconds.")
+    max_workspaces_per_person: int = strawberry.field(description="Most workspaces that a person can belong to.")
+    max_open_invitations: int = strawberry.field(description="Most open invitations to a workspace.")
+    invitation_days: int = strawberry.field(description="How long an invitation can be accepted, in days.")
 
 
 @strawberry.type(description="What is running here.")
@@ -79,6 +84,9 @@ class ServerInfoQueries:
             max_query_comparisons=MAX_COMPARISONS,
             max_execution_seconds=settings.bizq_max_execution_seconds,
             access_token_seconds=settings.bizq_token_seconds,
+            max_workspaces_per_person=MAX_WORKSPACES,
+            max_open_invitations=MAX_OPEN,
+            invitation_days=GOOD_FOR.days,
         )
         return ServerInfo(
             version=version("bizq"),

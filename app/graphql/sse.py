@@ -130,7 +130,9 @@ class _Stream:
         caller = self._context.caller
         if caller is None:
             return None
-        access = LiveAccess(credentials_of(self._headers), caller, self._context.enter, lambda reason: self._over.set())
+        access = LiveAccess(
+            credentials_of(self._headers).of(caller), caller, self._context.enter, lambda reason: self._over.set()
+        )
         self._context.resources.access.enter(access)
         return access
 

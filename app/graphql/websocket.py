@@ -224,6 +224,7 @@ class GraphQLWebSocket(GraphQL[Context, None]):
             caller = await self._resources.authenticator.caller(context.credentials)
         except AppError:
             raise ConnectionRejectionError from None
+        context.credentials = context.credentials.of(caller)
         context.enter(caller)
         return {"requestId": context.request_id}
 

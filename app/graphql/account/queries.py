@@ -54,7 +54,7 @@ async def _workspace(info: Info) -> Workspace | None:
 async def _workspaces(info: Info, caller: Principal | Person) -> list[Workspace]:
     if caller.user_id is None:
         return [workspace for workspace in [await _workspace(info)] if workspace is not None]
-    rows = await queries.workspaces_of(info.context.resources.engine, caller.user_id)
+    rows = await queries.workspaces_of(info.context.reader, caller.user_id)
     return [Workspace.from_row(row) for row in rows]
 
 

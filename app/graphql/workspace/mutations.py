@@ -80,7 +80,7 @@ class WorkspaceMutations:
         offer = await invitations.offer_of(resources.engine, token, info.context.person)
         async with info.context.unit_of_work_as(offer.guest) as uow:
             await invitations.accept(uow, resources.vault, offer)
-        rows = await workspaces_of(resources.engine, info.context.person.user_id)
+        rows = await workspaces_of(info.context.reader, info.context.person.user_id)
         (row,) = (row for row in rows if row["id"] == offer.guest.workspace_id)
         return WorkspacePayload(workspace=Workspace.from_row(row))
 

@@ -35,6 +35,12 @@ class Credentials:
     authorization: str | None
     workspace: str | None
 
+    def of(self, caller: Principal | Person | None) -> "Credentials":
+        """For as long as a connection lives: in the workspace that it began in, whatever others are joined since."""
+        if not isinstance(caller, Principal):
+            return self
+        return Credentials(self.authorization, ids.encode(ids.WORKSPACE, caller.workspace_id))
+
 
 class Authenticator:
     """One a process. Look-ups are kept for a second: a burst of requests costs one."""
@@ -50,10 +56,10 @@ class Authenticator:
         """Before the engine is disposed of: write which keys were used."""
         await self._key_use.close()
 
-    async def caller(self, credentials: Credentials) -> Principal | Person | None:
+    async def caller(self, credentials: Credentials, *, fresh: bool = False) -> Principal | Person | None:
         """None for an anonymous caller, a Person for one of several workspaces or none who names none.
 
-        Raises Unauthenticated or Forbidden for one that shows what is wrong.
+        `fresh` asks whatever is remembered. Raises Unauthenticated or Forbidden for one that shows what is wrong.
         """
         if not credentials.authorization:
             return None
@@ -62,8 +68,8 @@ class Authenticator:
             raise Unauthenticated("Authorization is `Bearer <access token or API key>`.")
         token = token.strip()
         if token.startswith(api_keys.PREFIX):
-            return await self._of_api_key(token, credentials.workspace)
-        return await self._of_user(await self._claims_of(token), credentials.workspace)
+            return await self._of_api_key(token, credentials.workspace, fresh)
+        return await self._of_user(await self._claims_of(token), credentials.workspace, fresh)
 
     async def _claims_of(self, token: str) -> Claims:
         """Others are asked only about what is not ours."""
@@ -72,9 +78,9 @@ class Authenticator:
         except NotOurs:
             return await self._external.claims_of(token)
 
-    async def _of_api_key(self, secret: str, workspace: str | None) -> Principal:
+    async def _of_api_key(self, secret: str, workspace: str | None, fresh: bool) -> Principal:
         key = api_keys.hash_of(secret)
-        rows = await self._cached(key, lambda: self._rows(_API_KEY, {"hash": key}))
+        rows = await self._cached(key, lambda: self._rows(_API_KEY, {"hash": key}), fresh)
         if not rows:
             raise Unauthenticated("The API key is not valid: wrong, revoked or expired.")
         row = rows[0]
@@ -90,10 +96,10 @@ class Authenticator:
             plan=row["plan"],
         )
 
-    async def _of_user(self, claims: Claims, workspace: str | None) -> Principal | Person:
+    async def _of_user(self, claims: Claims, workspace: str | None, fresh: bool) -> Principal | Person:
         user_id = claims.user_id
         values = {"user": user_id, "session": claims.session_id}
-        rows = await self._cached((user_id, claims.session_id), lambda: self._rows(_MEMBERSHIPS, values))
+        rows = await self._cached((user_id, claims.session_id), lambda: self._rows(_MEMBERSHIPS, values), fresh)
         if not rows[0]["live"]:
             raise Unauthenticated("The session has ended; sign in again.")
         memberships = [row for row in rows if row["workspace_id"] is not None]
@@ -116,8 +122,10 @@ class Authenticator:
         async with self._engine.connect() as connection:
             return list((await connection.execute(statement, values)).mappings())  # type: ignore[call-overload]
 
-    async def _cached(self, key: _Key, load: Callable[[], Awaitable[list[RowMapping]]]) -> list[RowMapping]:
-        found = self._cache.get(key)
+    async def _cached(
+        self, key: _Key, load: Callable[[], Awaitable[list[RowMapping]]], fresh: bool
+    ) -> list[RowMapping]:
+        found = self._cache.get(key) if not fresh else None
         if found is not None and found[0] > time.monotonic():
             return found[1]
         # From before the look-up: what is changed while it is on its way counts within the same time.

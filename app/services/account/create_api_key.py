@@ -14,6 +14,7 @@ from app.principal import Permission, Principal
 from app.services.account import api_keys
 from app.services.account.queries import API_KEY_COLUMNS
 from app.services.account.step_up import require_step_up
+from app.services.workspace.turn import take_turn
 from app.unit_of_work import UnitOfWork
 
 MAX_NAME_LENGTH = 100
@@ -42,6 +43,7 @@ async def create_api_key(uow: UnitOfWork, draft: ApiKeyDraft) -> CreatedApiKey:
     principal = uow.principal
     principal.require(Permission.API_KEY_MANAGE)
     await require_step_up(uow)
+    principal = await take_turn(uow, Permission.API_KEY_MANAGE)
     name = draft.name.strip()
     if not 1 <= len(name) <= MAX_NAME_LENGTH or "\0" in name:
         raise InvalidInput(f"name has 1 to {MAX_NAME_LENGTH} characters, without NUL.", ("name",))

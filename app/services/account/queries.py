@@ -5,9 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, Select, func, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.reader import enter_workspace
+from app.db.reader import Reader
 from app.models import ApiKey, RecoveryCode, Session, TotpFactor, User, Workspace
 from app.principal import Person, Principal, Role
 
@@ -64,13 +63,13 @@ def second_factor(person: Person) -> Select[Any]:
     return select(*columns).where((factor.user_id == person.user_id) & factor.confirmed_at.is_not(None))
 
 
-async def workspaces_of(engine: AsyncEngine, user_id: UUID) -> list[RowMapping]:
-    """Every workspace the user belongs to, oldest membership first: each read as a member of it."""
-    async with engine.connect() as connection:
-        members = (await connection.execute(_MEMBERSHIPS, {"user": user_id})).all()
-        rows = []
-        for member in members:
-            principal = Principal(workspace_id=member.workspace_id, role=Role(member.role), user_id=user_id)
-            await enter_workspace(connection, principal)
-            rows.append((await connection.execute(workspace())).mappings().one())
-    return rows
+async def workspaces_of(reader: Reader, user_id: UUID) -> list[RowMapping]:
+    """Every workspace of the user, who is the reader's caller, oldest membership first: each read as its member."""
+    members = await reader.rows(_MEMBERSHIPS.bindparams(user=user_id))
+    found = [await reader.row(workspace(), within=member_of(row["workspace_id"], user_id)) for row in members]
+    return [row for row in found if row is not None]
+
+
+def member_of(workspace_id: UUID, user_id: UUID) -> Principal:
+    """To read as: a workspace is seen by its members only."""
+    return Principal(workspace_id=workspace_id, role=Role.VIEWER, user_id=user_id)

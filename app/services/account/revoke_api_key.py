@@ -28,4 +28,5 @@ async def revoke_api_key(uow: UnitOfWork, public_id: str) -> RowMapping:
         raise NotFound("API key", public_id)
     if row["revoked_at"] == uow.now:
         uow.audit("api_key.revoke", public_id, {"name": row["name"]})
+        uow.change_access()
     return row

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, insert, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.db.sealed import INVITATION_EMAIL
 from app.db.vault import Vault
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from app.integrations.mail import Mail
 from app.models import Invitation, Membership
 from app.principal import Permission, Person, Principal, Role
@@ -25,14 +25,19 @@ from app.services.account import people
 from app.services.account import queries as accounts
 from app.services.account.people import normalized_email
 from app.services.account.step_up import require_step_up
-from app.services.workspace.members import may_give
+from app.services.workspace.create import check_room
 from app.services.workspace.queries import INVITATION_COLUMNS, is_open
+from app.services.workspace.turn import check_may_give, person_behind, take_turn
 from app.unit_of_work import UnitOfWork
 
 PREFIX = "bzi_"
 GOOD_FOR = timedelta(days=7)
+# So that nobody mails the world in the name of their workspace.
+MAX_OPEN = 200
+BATCH = 1_000
 _INVITATION = Invitation.__table__  # type: ignore[attr-defined]
 _MEMBERSHIP = Membership.__table__  # type: ignore[attr-defined]
+_EXPIRE = text("SELECT expire_invitations(:most)")
 _OFFER = text("SELECT invitation_id, workspace_id, role FROM auth_invitation(:hash)")
 
 
@@ -57,16 +62,17 @@ class Offer:
 async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role, public_url: str) -> SentInvitation:
     """Mails the invitation, and ends earlier ones of the same address.
 
-    Raises Forbidden, MfaRequired, InvalidInput, or Conflict for a member.
+    Raises Forbidden, MfaRequired, InvalidInput, LimitExceeded, or Conflict for a member.
     """
     uow.principal.require(Permission.MEMBER_MANAGE)
     await require_step_up(uow)
-    may_give(uow, role)
     address = normalized_email(email)
+    check_may_give(await take_turn(uow, Permission.MEMBER_MANAGE), role, "role")
     await _is_no_member(uow, vault, address)
     place = INVITATION_EMAIL.place
     same = _INVITATION.c.email_index.in_(vault.indexes(place, address)) & _mine(uow) & is_open()
     await uow.session.execute(update(_INVITATION).where(same).values(canceled_at=uow.now))
+    await _check_open(uow)
     invitation_id, token = ids.new_id(), PREFIX + secrets.token_urlsafe(32)
     statement = insert(Invitation).values(
         id=invitation_id,
@@ -75,7 +81,7 @@ async def invite(uow: UnitOfWork, vault: Vault, email: str, role: Role, public_u
         email_index=vault.index(place, address),
         role=role,
         token_hash=_hash_of(token),
-        invited_by=uow.principal.user_id,
+        invited_by=await person_behind(uow),
         expires_at=uow.now + GOOD_FOR,
     )
     row = (await uow.session.execute(statement.returning(*INVITATION_COLUMNS))).mappings().one()
@@ -88,6 +94,7 @@ async def cancel_invitation(uow: UnitOfWork, public_id: str) -> RowMapping:
     """Raises Forbidden, or NotFound for one that is not open."""
     uow.principal.require(Permission.MEMBER_MANAGE)
     await require_step_up(uow)
+    await take_turn(uow, Permission.MEMBER_MANAGE)
     wanted = (_INVITATION.c.id == ids.decode(ids.INVITATION, public_id)) & _mine(uow) & is_open()
     statement = update(_INVITATION).where(wanted).values(canceled_at=uow.now).returning(*INVITATION_COLUMNS)
     row = (await uow.session.execute(statement)).mappings().one_or_none()
@@ -111,7 +118,8 @@ async def offer_of(engine: AsyncEngine, token: str, person: Person, field: str =
 async def accept(uow: UnitOfWork, vault: Vault, offer: Offer) -> None:
     """In the workspace of the offer, as its guest. Somebody who is a member already keeps their role.
 
-    Raises InvalidInput where the token was used meanwhile, or belongs to another address than the caller's.
+    Raises InvalidInput where the token was used meanwhile, or belongs to another address than the caller's, or
+    LimitExceeded.
     """
     wanted = (_INVITATION.c.id == offer.invitation_id) & is_open()
     taken = update(_INVITATION).where(wanted).values(accepted_at=uow.now).returning(*INVITATION_COLUMNS)
@@ -119,13 +127,31 @@ async def accept(uow: UnitOfWork, vault: Vault, offer: Offer) -> None:
     if invitation is None:
         raise _not_good(offer.field)
     user_id = uow.principal.person.user_id
+    await check_room(uow)
     me = (await uow.session.execute(accounts.users_by_ids([user_id]))).mappings().one()
     invited = vault.open(INVITATION_EMAIL.place, invitation["id"], invitation["email"])
     if people.email_of(vault, me) != invited:
         raise InvalidInput("This invitation is for another e-mail address than yours.", (offer.field,))
     member = {"workspace_id": uow.principal.workspace_id, "user_id": user_id, "role": offer.role}
-    await uow.session.execute(pg.insert(Membership).values(**member).on_conflict_do_nothing())
-    uow.audit("member.join", ids.encode(ids.USER, user_id), {"role": offer.role.value})
+    joined = pg.insert(Membership).values(**member).on_conflict_do_nothing().returning(_MEMBERSHIP.c.user_id)
+    if (await uow.session.execute(joined)).first() is not None:
+        uow.audit("member.join", ids.encode(ids.USER, user_id), {"role": offer.role.value})
+        uow.change_access()
+
+
+async def clear_out(engine: AsyncEngine) -> None:
+    """Delete invitations that have ended, 1,000 at a time."""
+    deleted = BATCH
+    while deleted == BATCH:
+        async with engine.begin() as connection:
+            deleted = (await connection.execute(_EXPIRE, {"most": BATCH})).scalar_one()
+
+
+async def _check_open(uow: UnitOfWork) -> None:
+    wanted = (await uow.session.execute(select(func.count()).where(_mine(uow) & is_open()))).scalar_one() + 1
+    if wanted > MAX_OPEN:
+        message = f"There would be {wanted} open invitations; the limit is {MAX_OPEN}."
+        raise LimitExceeded(message, limit=MAX_OPEN, actual=wanted)
 
 
 async def _is_no_member(uow: UnitOfWork, vault: Vault, address: str) -> None:

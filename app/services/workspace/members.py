@@ -1,8 +1,8 @@
 """Who belongs to a workspace, and as what.
 
-Changes of one workspace's members take turns on its row, so that of two owners who leave at once the second is the
-last. Only owners make owners, or change and remove them. With the role goes what was made with it: keys of somebody who
-is not a member any more are revoked, keys of somebody with a lesser role get that role.
+Changes take turns, so that of two owners who leave at once the second is the last. Only owners make owners, or change
+and remove them. With the role goes what was made with it: keys of somebody who is not a member any more are revoked,
+keys of somebody with a lesser role get that role, and open invitations that they could not send any more are canceled.
 """
 
 from uuid import UUID
@@ -10,16 +10,18 @@ from uuid import UUID
 from sqlalchemy import RowMapping, case, delete, func, select, update
 
 from app import ids
-from app.errors import Forbidden, InvalidState, NotFound
-from app.models import ApiKey, Membership, Workspace
+from app.errors import InvalidState, NotFound
+from app.models import ApiKey, Invitation, Membership, Workspace
 from app.principal import PERMISSIONS, Permission, Role
 from app.services.account.step_up import require_step_up
-from app.services.workspace.queries import MEMBER_COLUMNS
+from app.services.workspace.queries import MEMBER_COLUMNS, is_open
+from app.services.workspace.turn import check_may_give, may_give, take_turn
 from app.unit_of_work import UnitOfWork
 
 _MEMBERSHIP = Membership.__table__  # type: ignore[attr-defined]
 _WORKSPACE = Workspace.__table__  # type: ignore[attr-defined]
 _API_KEY = ApiKey.__table__  # type: ignore[attr-defined]
+_INVITATION = Invitation.__table__  # type: ignore[attr-defined]
 # From the most to the least.
 _RANK = {role: rank for rank, role in enumerate(PERMISSIONS)}
 
@@ -28,10 +30,10 @@ async def change_role(uow: UnitOfWork, public_id: str, role: Role) -> RowMapping
     """The member as they are then. Raises Forbidden, NotFound, or InvalidState for the last owner."""
     uow.principal.require(Permission.MEMBER_MANAGE)
     await require_step_up(uow)
-    await _take_turn(uow)
+    caller = await take_turn(uow, Permission.MEMBER_MANAGE)
     member = await _member(uow, public_id)
-    may_give(uow, role)
-    may_give(uow, Role(member["role"]))
+    check_may_give(caller, Role(member["role"]), "userId")
+    check_may_give(caller, role, "role")
     if role == member["role"]:
         return member
     if member["role"] == Role.OWNER:
@@ -44,9 +46,9 @@ async def remove_member(uow: UnitOfWork, public_id: str) -> None:
     """Raises Forbidden, NotFound, or InvalidState for the last owner."""
     uow.principal.require(Permission.MEMBER_MANAGE)
     await require_step_up(uow)
-    await _take_turn(uow)
+    caller = await take_turn(uow, Permission.MEMBER_MANAGE)
     member = await _member(uow, public_id)
-    may_give(uow, Role(member["role"]))
+    check_may_give(caller, Role(member["role"]), "userId")
     await _remove(uow, member)
     uow.audit("member.remove", public_id)
 
@@ -54,7 +56,7 @@ async def remove_member(uow: UnitOfWork, public_id: str) -> None:
 async def leave_workspace(uow: UnitOfWork) -> None:
     """Raises Forbidden for an API key, InvalidState for the last owner."""
     user_id = uow.principal.person.user_id
-    await _take_turn(uow)
+    await take_turn(uow, Permission.WORKSPACE_READ)
     public_id = ids.encode(ids.USER, user_id)
     await _remove(uow, await _member(uow, public_id))
     uow.audit("member.leave", public_id)
@@ -65,7 +67,7 @@ async def transfer_ownership(uow: UnitOfWork, public_id: str) -> RowMapping:
     uow.principal.require(Permission.WORKSPACE_TRANSFER)
     await require_step_up(uow)
     caller_id = uow.principal.person.user_id
-    await _take_turn(uow)
+    await take_turn(uow, Permission.WORKSPACE_TRANSFER)
     heir = await _member(uow, public_id)
     if heir["user_id"] == caller_id:
         raise InvalidState("You own this workspace already.", ("userId",))
@@ -75,17 +77,6 @@ async def transfer_ownership(uow: UnitOfWork, public_id: str) -> RowMapping:
     mine = _WORKSPACE.c.id == uow.principal.workspace_id
     changed = update(_WORKSPACE).where(mine).values(owner_id=heir["user_id"]).returning(*_WORKSPACE.c)
     return (await uow.session.execute(changed)).mappings().one()
-
-
-def may_give(uow: UnitOfWork, role: Role) -> None:
-    """Raises Forbidden for a role above the caller's own."""
-    if _RANK[role] < _RANK[uow.principal.role]:
-        raise Forbidden(f"Only somebody with the role {role} may give or take it.", ("role",))
-
-
-async def _take_turn(uow: UnitOfWork) -> None:
-    mine = _WORKSPACE.c.id == uow.principal.workspace_id
-    await uow.session.execute(select(_WORKSPACE.c.id).where(mine).with_for_update())
 
 
 async def _member(uow: UnitOfWork, public_id: str) -> RowMapping:
@@ -103,6 +94,8 @@ async def _set_role(uow: UnitOfWork, user_id: UUID, role: Role) -> RowMapping:
     row = (await uow.session.execute(changed)).mappings().one()
     above = [other for other in Role if _RANK[other] < _RANK[role]]
     await _change_keys(uow, user_id, role=case((_API_KEY.c.role.in_(above), role), else_=_API_KEY.c.role))
+    await _cancel_invitations(uow, user_id, PERMISSIONS[role])
+    uow.change_access()
     return row
 
 
@@ -113,11 +106,21 @@ async def _remove(uow: UnitOfWork, member: RowMapping) -> None:
     mine = (_MEMBERSHIP.c.user_id == user_id) & (_MEMBERSHIP.c.workspace_id == workspace_id)
     await uow.session.execute(delete(_MEMBERSHIP).where(mine))
     await _change_keys(uow, user_id, revoked_at=func.coalesce(_API_KEY.c.revoked_at, uow.now))
+    await _cancel_invitations(uow, user_id, frozenset())
+    uow.change_access()
 
 
 async def _change_keys(uow: UnitOfWork, creator_id: UUID, **values: object) -> None:
     theirs = (_API_KEY.c.creator_id == creator_id) & (_API_KEY.c.workspace_id == uow.principal.workspace_id)
     await uow.session.execute(update(_API_KEY).where(theirs).values(**values))
+
+
+async def _cancel_invitations(uow: UnitOfWork, user_id: UUID, permissions: frozenset[Permission]) -> None:
+    """Those that they could not send with these permissions: else they would let themselves in again."""
+    stay = [role for role in Role if Permission.MEMBER_MANAGE in permissions and may_give(role, permissions)]
+    theirs = (_INVITATION.c.invited_by == user_id) & (_INVITATION.c.workspace_id == uow.principal.workspace_id)
+    canceled = update(_INVITATION).where(theirs & is_open() & _INVITATION.c.role.not_in(stay))
+    await uow.session.execute(canceled.values(canceled_at=uow.now))
 
 
 async def _hand_over(uow: UnitOfWork, user_id: UUID) -> None:

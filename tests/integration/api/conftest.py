@@ -10,9 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db.engine import sqlalchemy_url
+from app.db.vault import Vault
 from app.main import build_app
+from app.services.account.tokens import TokenSigner
 from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.api.documents import CREATE_TASKS, LATER
+from tests.integration.api.people import People
 from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import Gql
 
@@ -82,3 +86,8 @@ def sql(owner_engine: AsyncEngine) -> Sql:
             return result.first() if result.returns_rows else None
 
     return run
+
+
+@pytest.fixture
+def people(engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, vault: Vault, settings: Settings) -> People:
+    return People(engine, unit_of_work, vault, TokenSigner(settings.token_key, 900))
