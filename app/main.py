@@ -115,7 +115,7 @@ def build_app(settings: Settings) -> Starlette:
     sso: list[Route] = []
     if settings.bizq_api_url is not None:
         addresses = (settings.bizq_api_url, settings.allowed_origins)
-        sso = SsoRoutes(SingleSignOn(engine, unit_of_work, vault, web, *addresses)).routes()
+        sso = SsoRoutes(SingleSignOn(engine, unit_of_work, vault, web, *addresses), resources.attempts).routes()
     readiness = Readiness(engine, hub)
     app = Starlette(
         routes=[

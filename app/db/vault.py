@@ -69,6 +69,9 @@ class Vault:
         """What rows may be found by that were written under any key of the ring; the first is `index`."""
         return [key.index(place, text) for key in self._ring.values()]
 
+    def knows(self, key_id: bytes) -> bool:
+        return key_id in self._ring
+
     def is_current(self, sealed: bytes) -> bool:
         """Whether it was sealed with the first key."""
         return sealed[:ID_BYTES] == self._current.id

@@ -12,6 +12,7 @@ from typing import Any
 from strawberry.extensions import SchemaExtension
 
 from app.graphql.context import Context
+from app.graphql.guard import points
 from app.graphql.spending import spent
 from app.services.limit.throttle import Charge
 
@@ -71,6 +72,7 @@ class CostReport(SchemaExtension):
         context = execution.context
         assert isinstance(context, Context)
         if data is None or execution.query is None:
-            return 0
+            return points(0)
         limit = context.resources.query_limits.tokens
-        return spent(execution.schema._schema, execution.query, execution._provided_operation_name, limit, data)
+        name = execution._provided_operation_name
+        return points(spent(execution.schema._schema, execution.query, name, limit, data))

@@ -109,7 +109,7 @@ def price(
     if operation_of(text, name, limits) is None:
         return 1
     cost = _measured(schema, text, name, variables, limits).cost
-    return max(1, cost) if cost <= limits.cost else 1
+    return guard.points(cost) if cost <= limits.cost else 1
 
 
 def problems(

@@ -35,7 +35,7 @@ class Priced:
 
 
 def spent(schema: GraphQLSchema, text: str, name: str | None, max_tokens: int, data: Mapping[str, Any]) -> int:
-    """Points, of the data that a valid document gave."""
+    """In the guard's measure, of the data that a valid document gave."""
     root = _tree(schema, text, name, max_tokens)
     return root.each + _objects(data, root.below)
 

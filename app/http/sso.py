@@ -14,6 +14,8 @@ from starlette.routing import Route
 
 from app.db.availability import is_unavailable
 from app.errors import InvalidInput
+from app.principal import client_address
+from app.services.limit.attempts import Attempt, Attempts, TooManyAttempts
 from app.services.sso.flows import LIFETIME
 from app.services.sso.single_sign_on import CALLBACK, Asked, SingleSignOn
 
@@ -26,8 +28,9 @@ _Handler = Callable[[Request, dict[str, str]], Awaitable[Response]]
 
 
 class SsoRoutes:
-    def __init__(self, single_sign_on: SingleSignOn) -> None:
+    def __init__(self, single_sign_on: SingleSignOn, attempts: Attempts) -> None:
         self._single_sign_on = single_sign_on
+        self._attempts = attempts
 
     def routes(self) -> list[Route]:
         return [
@@ -36,6 +39,8 @@ class SsoRoutes:
         ]
 
     async def _start(self, request: Request, given: dict[str, str]) -> Response:
+        # It is the first half of a sign-in, and leaves a row behind.
+        await self._attempts.count(Attempt.SIGN_IN, client_address.get())
         departure = await self._single_sign_on.start(
             Asked(
                 email=given.get("email"),
@@ -70,6 +75,8 @@ def _guarded(handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
             return await handler(request, _parameters(request))
         except InvalidInput as error:
             return PlainTextResponse(error.message + "\n", 400)
+        except TooManyAttempts as error:
+            return PlainTextResponse(error.message + "\n", 429, {"Retry-After": str(error.retry_after)})
         except Exception as error:
             if is_unavailable(error):
                 log.warning("single sign-on refused: the database does not answer", reason=type(error).__name__)

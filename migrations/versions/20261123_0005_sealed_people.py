@@ -54,9 +54,19 @@ BEGIN
 END
 $$
 """
+# The first four bytes of what is sealed name its key.
+KEYS_FUNCTION = """
+CREATE FUNCTION sealing_keys() RETURNS SETOF bytea
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS
+$$
+    (SELECT substr(u.email, 1, 4) FROM users u ORDER BY u.id LIMIT 1)
+    UNION (SELECT substr(u.email, 1, 4) FROM users u ORDER BY u.id DESC LIMIT 1)
+$$
+"""
 FUNCTIONS = {
     "auth_sign_in": "bytea[], bytea[], bytea[], bytea[]",
     "auth_hold_email": "bytea[]",
+    "sealing_keys": "",
 }
 
 
@@ -83,7 +93,7 @@ def upgrade() -> None:
     # Both are plain hashes with an address in them, which can be found by trying. Nobody stays locked out.
     op.execute("DELETE FROM sign_in_failures")
     op.execute("UPDATE sessions SET origin = NULL WHERE origin IS NOT NULL")
-    for function in (SIGN_IN_FUNCTION, HOLD_EMAIL_FUNCTION):
+    for function in (SIGN_IN_FUNCTION, HOLD_EMAIL_FUNCTION, KEYS_FUNCTION):
         op.execute(function)
     revision_module("0002").allow(FUNCTIONS)
 

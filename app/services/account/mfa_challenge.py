@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import clock
+from app.db.audit import append_for_user
 from app.db.vault import Vault
 from app.errors import AppError, InvalidCredentials, MfaRequired
 from app.models import MfaChallenge
@@ -56,10 +57,12 @@ async def complete(engine: AsyncEngine, vault: Vault, lifetime: Lifetime, challe
         factor = await second_factor.take_turn(connection, found.user_id)
         if factor is None or factor.confirmed_at is None or not await _is_there(connection, challenge):
             raise _not_valid()
-        refusal = await second_factor.try_code(connection, vault, factor, code, now)
-        if refusal is None:
+        tried = await second_factor.try_code(connection, vault, factor, code, now)
+        if tried.refusal is None:
             await connection.execute(delete(_CHALLENGE).where(_CHALLENGE.c.challenge_hash == _hash_of(challenge)))
-    return await _open(engine, lifetime, Verified(*found), refusal)
+        if tried.by_recovery_code:
+            await append_for_user(connection, found.user_id, now, second_factor.RECOVERY_CODE_USED)
+    return await _open(engine, lifetime, Verified(*found), tried.refusal)
 
 
 async def _open(engine: AsyncEngine, lifetime: Lifetime, verified: Verified, refusal: AppError | None) -> OpenSession:

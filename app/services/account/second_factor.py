@@ -9,6 +9,7 @@ the lock. Five tries, with three codes of a million right at any time, guess one
 A code that was right but has been used before is a wrong one like any other: same answer, same count.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,7 +27,17 @@ from app.services.account.lockout import SignInLocked
 TRIES = 5
 WINDOW = timedelta(minutes=15)
 LONGEST_LOCK = timedelta(hours=1)
+# In the audit log: whoever finds a list of recovery codes is seen there.
+RECOVERY_CODE_USED = "mfa.recovery_code"
 _FACTOR = TotpFactor.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`refusal` is to be raised only after the commit, as a wrong code has to be counted."""
+
+    refusal: AppError | None = None
+    by_recovery_code: bool = False
 
 
 class CodesLocked(SignInLocked):
@@ -46,22 +57,22 @@ async def take_turn(session: AsyncConnection | AsyncSession, user_id: UUID) -> R
 
 async def try_code(
     session: AsyncConnection | AsyncSession, vault: Vault, factor: Row[Any], code: str, now: datetime
-) -> AppError | None:
-    """None where the code is right, and now used up; else CodesLocked or InvalidCredentials.
+) -> Tried:
+    """A code that is right is now used up; the refusal is CodesLocked or InvalidCredentials.
 
-    To be raised only after the commit, as a wrong code has to be counted. `factor` comes from `take_turn`.
+    `factor` comes from `take_turn`.
     """
     if factor.locked_until is not None and factor.locked_until > now:
-        return CodesLocked(factor.locked_until)
+        return Tried(CodesLocked(factor.locked_until))
     secret = vault.open(TOTP_SECRET.place, factor.user_id, factor.secret)
     step = totp.matching_step(secret, code.replace(" ", ""), now)
     # Both are looked for, also where one is enough to know: all wrong codes take the same way.
     is_new = await _use_step(session, factor.user_id, -1 if step is None else step)
     if is_new or await recovery_codes.use(session, factor.user_id, code, now):
         await _change(session, factor.user_id, failures=0, failed_at=None, locked_until=None)
-        return None
+        return Tried(by_recovery_code=not is_new)
     await _change(session, factor.user_id, **_failed(factor, now))
-    return InvalidCredentials("The code is wrong, or was used before.", ("code",))
+    return Tried(InvalidCredentials("The code is wrong, or was used before.", ("code",)))
 
 
 async def _use_step(session: AsyncConnection | AsyncSession, user_id: UUID, step: int) -> bool:

@@ -47,9 +47,11 @@ async def step_up(unit_of_work: UnitOfWorkFactory, vault: Vault, person: Person,
         factor = await second_factor.take_turn(uow.session, person.user_id)
         if factor is None or factor.confirmed_at is None:
             raise InvalidState("You have no second factor; nothing asks for it.")
-        refusal = await second_factor.try_code(uow.session, vault, factor, code, uow.now)
-        if refusal is None:
+        tried = await second_factor.try_code(uow.session, vault, factor, code, uow.now)
+        if tried.refusal is None:
             await sessions.show_second_factor(uow, uow.now)
-    if refusal is not None:
-        raise refusal
+        if tried.by_recovery_code:
+            uow.audit_account(second_factor.RECOVERY_CODE_USED)
+    if tried.refusal is not None:
+        raise tried.refusal
     return uow.now + FRESH

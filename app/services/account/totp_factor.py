@@ -76,16 +76,16 @@ async def confirm_totp(unit_of_work: UnitOfWorkFactory, vault: Vault, person: Pe
             raise InvalidState("There is nothing to confirm; call enrolTotp first.")
         if factor.confirmed_at is not None:
             raise _already_on()
-        refusal = await second_factor.try_code(uow.session, vault, factor, code, uow.now)
-        if refusal is None:
+        tried = await second_factor.try_code(uow.session, vault, factor, code, uow.now)
+        if tried.refusal is None:
             confirmed = update(_FACTOR).where(_FACTOR.c.user_id == user_id).values(confirmed_at=uow.now)
             await uow.session.execute(confirmed)
             codes = await recovery_codes.replace_all(uow.session, user_id)
             await sessions.show_second_factor(uow, uow.now)
             await sessions.end_others(uow)
             uow.audit_account("mfa.enable")
-    if refusal is not None:
-        raise refusal
+    if tried.refusal is not None:
+        raise tried.refusal
     return codes
 
 

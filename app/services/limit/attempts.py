@@ -4,8 +4,9 @@ Beside the lock-out (app/services/account/lockout.py), which counts sign-ins tha
 well. This bounds what each address makes the service do: accounts made, passwords hashed.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
+from math import ceil
 
 from app import clock
 from app.errors import LimitExceeded
@@ -24,11 +25,12 @@ class Attempt(StrEnum):
 
 
 class TooManyAttempts(LimitExceeded):
-    """From one address in too short a time. Nothing was looked at."""
+    """From one address in too short a time. Nothing was looked at. `retry_after` is in seconds."""
 
-    def __init__(self, attempt: Attempt, limit: int, retry_at: datetime) -> None:
-        self.retry_at = retry_at
-        when = retry_at.isoformat(timespec="seconds")
+    def __init__(self, attempt: Attempt, limit: int, wait: timedelta) -> None:
+        self.retry_at = clock.now() + wait
+        self.retry_after = ceil(wait.total_seconds())
+        when = self.retry_at.isoformat(timespec="seconds")
         super().__init__(
             f"Too many requests of this kind ({attempt}) from your address. Try again at {when}.",
             limit=limit,
@@ -55,4 +57,4 @@ class Attempts:
         bucket = Bucket(f"bizq:rate:{{{address_key(address)}}}:{attempt}", limit, window)
         taken = await self._limiter.take((bucket,), 1)
         if taken.wait:
-            raise TooManyAttempts(attempt, limit, clock.now() + timedelta(milliseconds=taken.wait))
+            raise TooManyAttempts(attempt, limit, timedelta(milliseconds=taken.wait))

@@ -12,19 +12,24 @@ import pytest
 from app.main import build_app
 from app.settings import Settings
 from tests.integration.api.accounts import Person, new_email
-from tests.integration.api.addresses import BelievesClient
 from tests.integration.api.answers import refusals
 from tests.integration.conftest import serving
 from tests.integration.still_clock import stop_clock
 
-LIMITS = {"bizq_sign_ups_per_hour": 2, "bizq_sign_ins_per_minute": 3, "bizq_refreshes_per_minute": 4}
+LIMITS = {
+    "bizq_sign_ups_per_hour": 2,
+    "bizq_sign_ins_per_minute": 3,
+    "bizq_refreshes_per_minute": 4,
+    # Single sign-on needs to know where it is.
+    "bizq_api_url": "https://api.example.com",
+}
 REFUSED = [("LIMIT_EXCEEDED", None)]
 
 
 @pytest.fixture
 async def strict(service_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     stop_clock(monkeypatch)
-    async with serving(BelievesClient(build_app(service_settings.model_copy(update=LIMITS)))) as url:
+    async with serving(build_app(service_settings.model_copy(update=LIMITS))) as url:
         yield url
 
 
@@ -65,6 +70,18 @@ async def test_sign_ins_of_an_address_are_counted_whether_or_not_they_work(
     assert [refusals(payload) for payload in payloads] == [[], *[[("INVALID_CREDENTIALS", ["input", "password"])]] * 2]
     assert refusals(refused) == REFUSED
     assert 10 < seconds_to(refused) <= 20
+
+
+async def test_beginning_single_sign_on_counts_as_signing_in(
+    strict: str, http: httpx.AsyncClient, network: str
+) -> None:
+    headers = {"X-Forwarded-For": f"{network}::1"}
+
+    *asked, refused = [await http.get(f"{strict}/auth/sso/start", headers=headers) for _ in range(4)]
+
+    assert [response.status_code for response in asked] == [400] * 3
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "20")
+    assert refused.text.startswith("Too many requests of this kind (sign-in) from your address.")
 
 
 async def test_refreshes_of_an_address_are_counted_and_a_refused_one_uses_no_token(

@@ -153,9 +153,9 @@ async def test_what_is_refused_leaves_no_entry(gql: Gql) -> None:
 async def test_operators_changes_are_in_the_log(gql: Gql, tenant: Tenant, owner_engine: AsyncEngine) -> None:
     await change_share(owner_engine, tenant.account.workspace_id, {"weight": 4, "concurrency": None})
 
-    (entry,) = await log_of(gql, action="workspace.set_share")
+    (entry,) = await log_of(gql, action="workspace.set")
 
-    assert (entry["action"], entry["data"]) == ("workspace.set_share", {"weight": 4, "concurrency": None})
+    assert (entry["action"], entry["data"]) == ("workspace.set", {"weight": 4, "concurrency": None})
     assert (entry["actorId"], entry["role"], entry["subjectId"]) == (None, None, tenant.workspace_id)
 
 

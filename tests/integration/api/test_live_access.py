@@ -68,7 +68,7 @@ async def test_a_member_who_was_removed_is_let_go(
     async with as_user(600) as socket:
         await (await socket.subscribe(TASK_EVENTS)).next()
         await change("DELETE FROM memberships WHERE user_id = :id", id=tenant.account.user_id)  # type: ignore[misc]
-        assert await closed(socket) == (4403, "You do not belong to just this workspace any more: name one of yours.")
+        assert await closed(socket) == (4403, "You are not a member of this workspace.")
 
 
 async def test_a_revoked_key_closes_its_sockets_and_no_others(

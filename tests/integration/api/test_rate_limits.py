@@ -20,7 +20,6 @@ from app.services.account import api_keys
 from app.services.account.sign_up import add_api_key
 from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
-from tests.integration.api.addresses import CLIENT, BelievesClient
 from tests.integration.api.conftest import MakeTasks, OwnApi
 from tests.integration.api.documents import draft
 from tests.integration.conftest import MakeTenant, Tenant, serving
@@ -39,8 +38,8 @@ async def limited(service_settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     """Callers, from an address of the test's own, of an API for whose limits no time passes."""
     stop_clock(monkeypatch)
     changes = {"bizq_rate_points": 100, "bizq_rate_seconds": 600, "bizq_rate_anonymous_points": 20}
-    app = BelievesClient(build_app(service_settings.model_copy(update=changes)))
-    headers = {CLIENT: f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"}
+    app = build_app(service_settings.model_copy(update=changes))
+    headers = {"X-Forwarded-For": f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"}
     async with serving(app) as url, httpx.AsyncClient(timeout=30, headers=headers) as http:
         yield lambda tenant: Gql(http, url, tenant.api_key if tenant is not None else None)
 

@@ -142,7 +142,7 @@ async def test_what_operators_do_has_no_actor(owner: AsyncEngine, tenant: Tenant
     operator = Principal.system(tenant.account.workspace_id)
     async with owner.begin() as connection:
         await enter_workspace(connection, operator)
-        entry = Entry.by(operator, clock.now(), "workspace.set_share", None)
+        entry = Entry.by(operator, clock.now(), "workspace.set", None)
         await append(connection, tenant.account.workspace_id, [entry])
 
     assert (entry.user_id, entry.api_key_id, entry.role) == (None, None, None)

@@ -19,8 +19,13 @@ User = Callable[..., Awaitable[Result]]
 @pytest.fixture
 def disable(start: Start, settings: Settings) -> User:
     async def disable(*arguments: str) -> Result:
-        addresses = {"DATABASE_URL": settings.app_database_url, "DATABASE_OWNER_URL": settings.owner_database_url}
-        return await (await start("user", "disable-mfa", *arguments, **addresses)).result()
+        assert settings.bizq_encryption_key is not None
+        variables = {
+            "DATABASE_URL": settings.app_database_url,
+            "DATABASE_OWNER_URL": settings.owner_database_url,
+            "BIZQ_ENCRYPTION_KEY": settings.bizq_encryption_key.get_secret_value(),
+        }
+        return await (await start("user", "disable-mfa", *arguments, **variables)).result()
 
     return disable
 

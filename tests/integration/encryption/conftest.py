@@ -21,6 +21,8 @@ from app.db.engine import create_engine, sqlalchemy_url
 from app.db.vault import Vault
 from app.embedded.postgres import OWNER
 from app.events.hub import Hub
+from app.integrations.configured import configured_mailer
+from app.integrations.delivery import MailDelivery
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.services.account import people
@@ -104,8 +106,10 @@ async def service(own: Settings) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def unit_of_work(own: Settings, service: AsyncEngine) -> AsyncIterator[UnitOfWorkFactory]:
     hub, announcer = Hub(own.redis), Announcer(create_broker(own.redis))
+    mailer = MailDelivery(configured_mailer(own))
     await hub.start()
-    yield UnitOfWorkFactory(service, hub, announcer)
+    yield UnitOfWorkFactory(service, hub, announcer, mailer)
+    await mailer.close()
     await announcer.close()
     await hub.stop()
 

@@ -14,6 +14,7 @@ from app.errors import Conflict
 from app.principal import Principal, Role
 from app.services.account import lockout, people, queries
 from app.services.account.change_password import change_password
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.lockout import Attempt, SignInLocked
 from app.services.account.sign_in import sign_in
 from app.services.account.sign_up import SignUp, sign_up
@@ -136,6 +137,8 @@ async def test_lock_holds_whatever_the_order_of_the_keys(service: AsyncEngine) -
     for _ in range(5):
         await lockout.record_failure(service, Attempt.of(BEFORE, ANN.email, "192.0.2.1"))
 
+    failed_sign_ins = FailedSignIns(service)
     for vault in (BEFORE, NEXT, DURING):
         with pytest.raises(SignInLocked):
-            await sign_in(service, vault, ANN.email, ANN.password, "192.0.2.1")
+            await sign_in(service, vault, failed_sign_ins, ANN.email, ANN.password, "192.0.2.1")
+    await failed_sign_ins.close()

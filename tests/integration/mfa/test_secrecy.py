@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 
 import app.models  # noqa: F401  registers the tables
 from app.settings import Settings
-from tests.integration.api.accounts import Person, new_email
+from tests.integration.api.accounts import Person, email_index, new_email
 from tests.integration.mfa.people import HeldClock, Member, enrolled
 
 Sql = Callable[..., Awaitable[Any]]
@@ -39,9 +39,9 @@ async def test_secret_of_another_row_does_not_open(
     other = await enrolled(Person(http, member.person.url, new_email()), held_clock)
     await sql(
         """UPDATE totp_factors SET secret = (SELECT secret FROM totp_factors f JOIN users u ON u.id = f.user_id
-            WHERE u.email = :theirs) WHERE user_id = (SELECT id FROM users WHERE email = :mine)""",
-        theirs=other.person.email,
-        mine=member.person.email,
+            WHERE u.email_index = :theirs) WHERE user_id = (SELECT id FROM users WHERE email_index = :mine)""",
+        theirs=email_index(other.person.email),
+        mine=email_index(member.person.email),
     )
 
     with pytest.raises(AssertionError, match="INTERNAL"):
@@ -56,7 +56,8 @@ async def test_rows_are_their_users_alone(
     for each in (member, other):
         await each.challenge()
     mine, theirs = [
-        (await sql("SELECT id FROM users WHERE email = :e", e=each.person.email))[0][0] for each in (member, other)
+        (await sql("SELECT id FROM users WHERE email_index = :e", e=email_index(each.person.email)))[0][0]
+        for each in (member, other)
     ]
     connection = await asyncpg.connect(settings.app_database_url)
     try:

@@ -82,6 +82,21 @@ async def test_recovery_code_signs_in_once(member: Member) -> None:
     assert (await member.mfa())["recoveryCodesLeft"] == 9
 
 
+async def test_use_of_a_recovery_code_is_in_the_audit_log(member: Member, sql: Sql) -> None:
+    uses = """SELECT count(*) FROM audit_entries WHERE action = 'mfa.recovery_code'
+        AND user_id = (SELECT id FROM users WHERE email_index = :mine)"""
+    mine = email_index(member.person.email)
+
+    await member.sign_in(member.phone.next_code())
+    ((before,),) = await sql(uses, mine=mine)
+    await member.sign_in(member.recovery_codes[0])
+    await member.step_up(member.recovery_codes[1])
+    await member.sign_in(member.recovery_codes[1])
+    ((after,),) = await sql(uses, mine=mine)
+
+    assert (before, after) == (0, 2)
+
+
 async def test_recovery_code_is_read_as_people_write_it(member: Member) -> None:
     written = member.recovery_codes[0].upper().replace("-", " ").replace("0", "O").replace("1", "l")
 
@@ -226,7 +241,8 @@ async def test_either_login_is_whole_and_alone(person: Person, given: dict[str, 
 async def test_no_session_is_opened_past_the_second_factor(
     member: Member, engine: AsyncEngine, sql: Sql, count: Count
 ) -> None:
-    ((user_id, hashed),) = await sql("SELECT id, password_hash FROM users WHERE email = :e", e=member.person.email)
+    mine = email_index(member.person.email)
+    ((user_id, hashed),) = await sql("SELECT id, password_hash FROM users WHERE email_index = :mine", mine=mine)
     lifetime = sessions.Lifetime(idle=timedelta(days=1), longest=timedelta(days=1))
     before = await count("sessions", member.person)
 
@@ -250,11 +266,10 @@ async def test_challenges_that_have_run_out_are_cleared_out(member: Member, engi
 async def test_sign_in_during_the_switching_on_waits_and_needs_a_code(
     member: Member, owner_engine: AsyncEngine, sql: Sql, count: Count
 ) -> None:
-    await sql("UPDATE totp_factors SET confirmed_at = NULL WHERE user_id IN (SELECT id FROM users WHERE email = :e)",
-              e=member.person.email)  # fmt: skip
-    mine = text("SELECT id FROM users WHERE email_index = :email FOR NO KEY UPDATE").bindparams(
-        email=email_index(member.person.email)
-    )
+    index = email_index(member.person.email)
+    whose = "user_id IN (SELECT id FROM users WHERE email_index = :index)"
+    await sql(f"UPDATE totp_factors SET confirmed_at = NULL WHERE {whose}", index=index)
+    mine = text("SELECT id FROM users WHERE email_index = :index FOR NO KEY UPDATE").bindparams(index=index)
     before = await count("sessions", member.person)
     async with owner_engine.begin() as switching_on:
         user_id = (await switching_on.execute(mine)).scalar_one()
