@@ -39,6 +39,12 @@ READY_SECONDS = 60.0
 # One Ctrl-C can come twice: from the terminal and from `uv run`, which passes on what it gets.
 SAME_REQUEST_SECONDS = 0.5
 _CHECK_SECONDS = 3.0
+# For whoever tries it out, and signs up as many people from one address. What is set otherwise is as it is set.
+FOR_TRIALS = {
+    "BIZQ_SUGGESTIONS": "true",
+    "BIZQ_SIGN_UPS_PER_HOUR": "1000",
+    "BIZQ_SIGN_INS_PER_MINUTE": "200",
+}
 
 
 def up(
@@ -110,8 +116,7 @@ def _start(
     secrets = data.secrets()
     environment = {**os.environ, "BIZQ_DATA_DIR": str(data.path)}
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
-    # For whoever tries it out; where it is set, it is as it is set.
-    environment.setdefault("BIZQ_SUGGESTIONS", "true")
+    environment |= {name: value for name, value in FOR_TRIALS.items() if name.lower() not in loaded.model_fields_set}
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key(TOKEN_KEY)
     if loaded.bizq_encryption_key is None:

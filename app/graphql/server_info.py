@@ -34,7 +34,7 @@ class Limits:
     max_query_spreads: int = strawberry.field(description="Most fragment spreads in an operation.")
     max_query_directives: int = strawberry.field(description="Most directives in an operation.")
     max_query_cost: int = strawberry.field(
-        description="Most points an operation may cost: 1 for each object, times the page's rows; 10 for a mutation."
+        description="Highest cost of an operation: 1 for each object, times the page's rows; 10 for a mutation."
     )
     max_query_comparisons: int = strawberry.field(
         description="Most comparisons that it may take to see whether fields which are selected repeatedly agree."

@@ -12,10 +12,10 @@ from urllib.parse import quote_plus
 
 import httpx2
 import jwt
-from authlib.integrations.base_client.errors import OAuthError  # type: ignore[import-untyped]
-from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]
-from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
-from authlib.oidc.discovery import get_well_known_url  # type: ignore[import-untyped]
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oidc.core import CodeIDToken
+from authlib.oidc.discovery import get_well_known_url
 from joserfc.errors import JoseError
 from jwt.types import Options
 

@@ -11,14 +11,14 @@ from app.services.account import api_keys
 from app.services.account.sign_up import add_api_key
 from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.api.conftest import OwnApi, own_api  # noqa: F401  a fixture
-from tests.integration.api.documents import LATER
+from tests.integration.api.documents import LATER, TEN_POINTS
 from tests.integration.conftest import Tenant
 from tests.integration.graphql_client import Gql, connect
 from tests.integration.still_clock import stop_clock
 from tests.integration.streams.sse import read, stream
 
 WATCH = "subscription { taskEvents { kind task { id } } }"
-PAGE = "{ tasks(first: 10) { nodes { id } } }"
+PAGE = "{ tasks(first: 100) { nodes { id } } }"
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { task { id } } }"
 DRAFT = {"type": "note.write", "input": {}, "runAt": LATER}
 
@@ -49,8 +49,8 @@ async def test_a_query_on_a_socket_costs_what_it_gives(limited: str, tenant: Ten
         first = await (await socket.subscribe(PAGE)).message()
         second = await (await socket.subscribe(PAGE)).message()
 
-    assert first["payload"]["extensions"] == cost(11, 1, 29)
-    assert second["payload"]["extensions"] == cost(11, 1, 28)
+    assert first["payload"]["extensions"] == cost(10, 1, 29)
+    assert second["payload"]["extensions"] == cost(10, 1, 28)
 
 
 async def test_a_subscription_costs_when_it_starts_and_its_events_are_free(
@@ -63,19 +63,19 @@ async def test_a_subscription_costs_when_it_starts_and_its_events_are_free(
             await gql(CREATE, input=DRAFT)
         events = [await watching.message() for _ in range(20)]
 
-    assert opened["payload"]["extensions"] == cost(2, 2, 28)
+    assert opened["payload"]["extensions"] == cost(1, 1, 29)
     assert [list(event["payload"]) for event in events] == [["data"]] * 20
     answer = await Gql(http, limited, watcher).raw("{ viewer { role } }")
-    assert answer.headers["x-ratelimit-remaining"] == "27"
+    assert answer.headers["x-ratelimit-remaining"] == "28"
 
 
 async def test_an_operation_on_a_socket_is_refused_by_itself(limited: str, tenant: Tenant, gql: Gql) -> None:
     async with connect(limited, {"authorization": f"Bearer {tenant.api_key}"}) as socket:
         watching = await socket.subscribe(WATCH)
         await watching.message()
-        for _ in range(2):
-            assert (await (await socket.subscribe(CREATE, input=DRAFT)).message())["type"] == "next"
-        refused = await (await socket.subscribe(CREATE, input=DRAFT)).message()
+        for document in (TEN_POINTS, TEN_POINTS, CREATE, CREATE):
+            assert (await (await socket.subscribe(document, input=DRAFT)).message())["type"] == "next"
+        refused = await (await socket.subscribe(TEN_POINTS)).message()
         events = [await watching.next() for _ in range(2)]
 
     assert refused["type"] == "error"
@@ -83,8 +83,8 @@ async def test_an_operation_on_a_socket_is_refused_by_itself(limited: str, tenan
     assert {name: error["extensions"][name] for name in ("code", "limit", "cost", "retryAfterSeconds")} == {
         "code": "THROTTLED",
         "limit": 30,
-        "cost": 11,
-        "retryAfterSeconds": 100,
+        "cost": 10,
+        "retryAfterSeconds": 60,
     }
     assert len(events) == (await gql("{ tasks { totalCount } }"))["tasks"]["totalCount"] == 2
 
@@ -97,9 +97,9 @@ async def test_a_stream_of_events_tells_in_its_headers_and_in_its_first_event(
         first = await anext(read(response))
 
     assert first.data is not None
-    assert first.data["extensions"] == cost(2, 2, 28)
+    assert first.data["extensions"] == cost(1, 1, 29)
     assert response.headers["x-ratelimit-limit"] == "30"
-    assert response.headers["x-ratelimit-remaining"] == "28"
+    assert response.headers["x-ratelimit-remaining"] == "29"
 
 
 async def test_a_query_as_a_stream_costs_what_it_gives(limited: str, tenant: Tenant, http: httpx.AsyncClient) -> None:
@@ -107,18 +107,16 @@ async def test_a_query_as_a_stream_costs_what_it_gives(limited: str, tenant: Ten
         answer = await anext(events)
 
     assert answer.data is not None
-    assert answer.data["extensions"] == cost(11, 1, 29)
+    assert answer.data["extensions"] == cost(10, 1, 29)
 
 
 async def test_a_stream_without_points_does_not_begin(limited: str, tenant: Tenant, http: httpx.AsyncClient) -> None:
     caller = Gql(http, limited, tenant.api_key)
-    for _ in range(2):
-        await caller("mutation { createTasks(inputs: []) { __typename } }")
-    for _ in range(10):
-        await caller("{ viewer { role } }")
+    for _ in range(3):
+        await caller(TEN_POINTS)
 
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {tenant.api_key}"}
     answer = await http.post(f"{limited}/graphql/stream", json={"query": WATCH}, headers=headers)
 
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "40")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "20")
     assert answer.json()["errors"][0]["extensions"]["code"] == "THROTTLED"
