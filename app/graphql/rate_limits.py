@@ -16,7 +16,8 @@ class PlanRate:
 @strawberry.type(
     description="How much may be asked for in which time. An operation costs a point for every 10 of its cost, and 1 "
     "at least; cost is 1 for each object, times the rows of a page, and 10 for a mutation. Points are taken before it "
-    "runs; what there was less than asked for is given back. They come back evenly. extensions.cost of each answer says what it took and what is left. 0 means no limit."
+    "runs; what there was less than asked for is given back. They come back evenly. extensions.cost of each answer "
+    "says what it took and what is left. 0 means no limit."
 )
 class RateLimits:
     points: int = strawberry.field(description="Most points of a caller, multiplied by their plan.")

@@ -48,7 +48,7 @@ async def test_an_installation_is_examined_piece_by_piece(bizq: Bizq, database: 
 async def test_a_key_that_does_not_open_what_is_stored_is_found(
     bizq: Bizq, start: Start, database: dict[str, str], settings: Settings
 ) -> None:
-    database |= {"BIZQ_ENCRYPTION_KEY": base64.b64encode(bytes(32)).decode()}
+    database |= {"BIZQ_ENCRYPTION_KEY": base64.b64encode(bytes(range(1, 33))).decode()}
     assert settings.bizq_token_key is not None
 
     found = findings((await bizq("doctor", "--json", **database)).json)

@@ -141,10 +141,10 @@ async def test_membership_that_ends_ends_the_tokens_reach(
     await sql("DELETE FROM memberships WHERE user_id = :id", id=user_id)
 
     async with asyncio.timeout(CACHE_SECONDS + 1):
-        while (left := await viewer(browser, token))["workspaces"]:  # noqa: ASYNC110 no event for it
+        while (left := await viewer(browser, token))["role"]:  # noqa: ASYNC110 no event for it
             await asyncio.sleep(0.05)
 
-    assert (left["role"], ids.decode(ids.USER, left["user"]["id"])) == (None, user_id)
+    assert (left["workspaces"], ids.decode(ids.USER, left["user"]["id"])) == ([], user_id)
 
 
 async def test_keys_rotate_and_withdrawn_ones_end(browser: Browser, provider: IdentityProvider) -> None:
