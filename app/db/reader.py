@@ -23,7 +23,7 @@ async def enter_workspace(connection: AsyncConnection | AsyncSession, caller: Pr
 class Reader:
     """Sibling fields resolve at the same time, so statements take turns on one connection.
 
-    `keep=True` holds the transaction until `close()`: one GraphQL request then costs one connection and sets its
+    `keep=True` holds the transaction until `close()` or `end()`: one GraphQL request then costs one connection and sets its
     workspace once. `keep=False` ends it after each statement: for sockets, which live for hours.
     """
 
@@ -58,8 +58,14 @@ class Reader:
         return rows[0] if rows else None
 
     async def close(self) -> None:
+        """The next statement begins another transaction."""
         async with self._turn:
             await self._release()
+
+    async def end(self) -> None:
+        """Nobody will close it again: statements that come late, or are under way, keep nothing."""
+        self._keep = False
+        await self.close()
 
     async def _open(self) -> AsyncConnection:
         if self._connection is None:

@@ -63,7 +63,7 @@ class Context:
     def __init__(self, resources: Resources, request_id: str, *, live: bool) -> None:
         self.resources = resources
         self.request_id = request_id
-        self._live = live
+        self._keep = not live
         self._caller: Principal | Person | None = None
         self._reader: Reader | None = None
         self._loaders: Loaders | None = None
@@ -77,8 +77,8 @@ class Context:
     def enter(self, caller: Principal | Person | None) -> None:
         self._caller = caller
         if caller is not None:
-            self._reader = Reader(self.resources.engine, caller, keep=not self._live)
-            self._loaders = Loaders(self._reader, self.resources.vault, cache=not self._live)
+            self._reader = Reader(self.resources.engine, caller, keep=self._keep)
+            self._loaders = Loaders(self._reader, self.resources.vault, cache=self._keep)
 
     @property
     def caller(self) -> Principal | Person | None:
@@ -133,8 +133,15 @@ class Context:
         self.enter(self._caller)
 
     async def close(self) -> None:
+        """Keep no connection while something else is done than reading."""
         if self._reader is not None:
             await self._reader.close()
+
+    async def end(self) -> None:
+        """When the request has been answered. Fields beside one that failed may still be running."""
+        self._keep = False
+        if self._reader is not None:
+            await self._reader.end()
 
 
 Info: TypeAlias = StrawberryInfo[Context, None]

@@ -81,7 +81,7 @@ class GraphQLHTTP:
             request["query"] = await asked(request, context, media_type(headers))
             return await self._execute(request, context, headers, allowed)
         finally:
-            await context.close()
+            await context.end()
 
     async def _execute(
         self, request: dict[str, Any], context: Context, headers: Headers, allowed: tuple[OperationType, ...]
