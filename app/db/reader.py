@@ -23,8 +23,8 @@ async def enter_workspace(connection: AsyncConnection | AsyncSession, caller: Pr
 class Reader:
     """Sibling fields resolve at the same time, so statements take turns on one connection.
 
-    `keep=True` holds the transaction until `close()` or `end()`: one GraphQL request then costs one connection and sets its
-    workspace once. `keep=False` ends it after each statement: for sockets, which live for hours.
+    `keep=True` holds the transaction until `close()` or `end()`: one GraphQL request then costs one connection and sets
+    its workspace once. `keep=False` ends it after each statement: for sockets, which live for hours.
     """
 
     def __init__(self, engine: AsyncEngine, caller: Principal | Person, *, keep: bool) -> None:

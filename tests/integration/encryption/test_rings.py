@@ -65,19 +65,18 @@ async def test_accounts_go_on_through_all_steps(
 ) -> None:
     account = await sign_up(unit_of_work, BEFORE, ANN)
     for vault in (NEXT, DURING):
-        assert (
-            await sign_in(service, vault, failed_sign_ins, ANN.email, ANN.password, None)
-        ).user_id == account.user_id
+        verified = await sign_in(service, vault, failed_sign_ins, ANN.email, ANN.password, None)
+        assert verified.user_id == account.user_id
 
     await rotate(owner, DURING, SEALED, lambda *_: None)
 
     for vault in (NEXT, DURING, AFTER):
-        assert (
-            await sign_in(service, vault, failed_sign_ins, ANN.email, ANN.password, None)
-        ).user_id == account.user_id
+        verified = await sign_in(service, vault, failed_sign_ins, ANN.email, ANN.password, None)
+        assert verified.user_id == account.user_id
     changed = {"current": ANN.password, "new": "another horse battery", "client": None}
-    await change_password(service, unit_of_work, AFTER, account.principal, **changed)
-    assert (await sign_in(service, AFTER, ANN.email, changed["new"] or "", None)).user_id == account.user_id
+    await change_password(service, unit_of_work, AFTER, failed_sign_ins, account.principal, **changed)
+    verified = await sign_in(service, AFTER, failed_sign_ins, ANN.email, changed["new"] or "", None)
+    assert verified.user_id == account.user_id
 
 
 @pytest.mark.parametrize(("first", "second"), [(NEXT, DURING), (DURING, NEXT), (BEFORE, DURING), (BEFORE, NEXT)])
