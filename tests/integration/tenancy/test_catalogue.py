@@ -70,6 +70,12 @@ async def test_a_partition_cannot_be_read_past_its_tables_policies(as_app: Conne
     assert readable == []
 
 
+def test_what_looks_across_workspaces_stands_in_the_architecture_document(known_functions: set[str]) -> None:
+    document = Path("ARCHITECTURE.md").read_text()
+
+    assert sorted(name for name in known_functions if f"`{name}`" not in document) == []
+
+
 async def test_functions_that_look_across_workspaces_are_the_known_ones(
     as_app: Connection, known_functions: set[str]
 ) -> None:
