@@ -45,7 +45,11 @@ async def list_shares(engine: AsyncEngine) -> Sequence[Share]:
 
 
 def changes(
-    *, weight: int | None, concurrency: int | Literal["default"] | None, plan: str | None, plans: Collection[str]
+    *,
+    weight: int | None,
+    concurrency: int | Literal["default"] | None,
+    plan: str | None = None,
+    plans: Collection[str] = (),
 ) -> dict[str, int | str | None]:
     """The columns to set; None leaves one as it is. Raises InvalidInput naming the limit, or the `plans` there are."""
     wanted: dict[str, int | str | None] = {}
