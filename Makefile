@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check format schema migration sync
+.PHONY: help run test chaos check audit format schema migration sync
 
 PYTHON ?= python3
 # Tried, not only found: a shim on PATH may have nothing behind it.
@@ -43,6 +43,9 @@ check: sync ## Format, lint, types, import contracts, schema snapshot, migration
 	$(RUN) lint-imports
 	$(RUN) bizq schema | diff -u schema.graphql - || { echo "schema.graphql is out of date: make schema" >&2; exit 1; }
 	$(RUN) python -m tests.migrations_in_step
+
+audit: sync ## Ask whether a known vulnerability is in what is installed; needs the network
+	$(RUN) pip-audit --skip-editable --strict
 
 format: sync ## Format the code and sort its imports
 	$(RUN) ruff check --fix --select I

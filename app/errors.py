@@ -63,6 +63,12 @@ class InvalidCredentials(AppError):
     code = ErrorCode.INVALID_CREDENTIALS
 
 
+class MfaRequired(AppError):
+    """The caller has a second factor and has not shown it, or not lately."""
+
+    code = ErrorCode.MFA_REQUIRED
+
+
 class LimitExceeded(AppError):
     """A limit of the service. `limit` and `actual` are in the unit the message names."""
 

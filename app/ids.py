@@ -16,7 +16,9 @@ TEMPLATE = "tpl"
 TEMPLATE_VERSION = "tplv"
 USER = "usr"
 API_KEY = "key"
+INVITATION = "inv"
 WAIT = "wait"
+SSO_CONNECTION = "sso"
 
 
 def new_id() -> UUID:

@@ -2,25 +2,74 @@
 
 import base64
 import difflib
+import ipaddress
+import json
 import os
+import re
+from collections.abc import Mapping
+from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
-TOKEN_KEY_BYTES = 32
+KEY_BYTES = 32
+# In the place of a mail server: mails go to standard error.
+CONSOLE = "console:"
+# Together these keep the points of a workspace within GraphQL's Int, and with the longest window token buckets below
+# 2^53, so that Redis' Lua counts exactly.
+MAX_RATE_POINTS = 1_000_000
+MAX_PLAN_FACTOR = 400
+_ORIGIN = re.compile(r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+")
 
 
 class SettingsError(AppError):
     """A variable is missing, wrong or unknown. The message names it and says what would be right."""
 
     code = ErrorCode.INVALID_INPUT
+
+
+def secure_url(text: str) -> str:
+    """The same text. Raises ValueError where it is no https address, or http elsewhere than on this machine."""
+    parts = urlsplit(text)
+    if parts.scheme == "https" and parts.hostname:
+        return text
+    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
+        return text
+    raise ValueError("is not an address that begins with https:// (http:// only on this machine)")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class TokenIssuer(BaseModel):
+    """Somebody else whose access tokens are accepted: those with this `iss` and `aud`, of a key at `jwks_url`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern="^[a-z0-9-]{1,40}$")
+    issuer: str = Field(min_length=1, max_length=500)
+    jwks_url: str
+    audience: str = Field(min_length=1, max_length=500)
+    algorithms: tuple[
+        Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"], ...
+    ] = Field(min_length=1)
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _secure(cls, value: str) -> str:
+        return secure_url(value)
 
 
 class Settings(BaseSettings):
@@ -40,8 +89,19 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
 
     bizq_token_key: SecretStr | None = None
+    bizq_encryption_key: SecretStr | None = None
     bizq_token_seconds: int = Field(900, ge=1, le=86_400)
+    bizq_session_idle_days: int = Field(30, ge=1, le=365)
+    bizq_session_days: int = Field(90, ge=1, le=3650)
+    bizq_token_issuers: Annotated[tuple[TokenIssuer, ...], NoDecode] = ()
+    bizq_api_url: str | None = None
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    bizq_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "::1")
+
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = None
+    bizq_public_url: str | None = None
+    bizq_require_verified_email: bool = False
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
@@ -70,20 +130,56 @@ class Settings(BaseSettings):
     bizq_max_query_directives: int = Field(20, ge=0, le=1_000)
     bizq_max_query_cost: int = Field(1_000, ge=100, le=100_000)
     bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
+    bizq_trusted_only: bool = False
+    bizq_suggestions: bool = False
 
-    @field_validator("allowed_origins", mode="before")
+    bizq_rate_points: int = Field(100, ge=0, le=MAX_RATE_POINTS)
+    bizq_rate_seconds: int = Field(60, ge=1, le=600)
+    bizq_rate_plans: Annotated[Mapping[str, int], NoDecode] = {"FREE": 1, "PRO": 10, "SCALE": 100}
+    bizq_rate_anonymous_points: int = Field(1_000, ge=0, le=MAX_RATE_POINTS)
+    bizq_sign_ups_per_hour: int = Field(10, ge=0, le=MAX_RATE_POINTS)
+    bizq_sign_ins_per_minute: int = Field(20, ge=0, le=MAX_RATE_POINTS)
+    bizq_refreshes_per_minute: int = Field(60, ge=0, le=MAX_RATE_POINTS)
+
+    @field_validator("allowed_origins", "bizq_trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("bizq_token_key")
+    @field_validator("bizq_rate_plans", mode="before")
     @classmethod
-    def _strong_key(cls, value: SecretStr | None) -> SecretStr | None:
-        # Half as many different bytes: random ones have 26 to 32.
-        if value is not None and not (
-            len(_decoded(value)) == TOKEN_KEY_BYTES and len(set(_decoded(value))) > TOKEN_KEY_BYTES // 2
+    def _plans(cls, value: object) -> object:
+        """Raises ValueError for what is not NAME=FACTOR,…, factors 1 to 1000."""
+        pairs = [part.split("=") for part in value.split(",")] if isinstance(value, str) else []
+        if isinstance(value, str) and not all(
+            len(pair) == 2 and pair[0].strip() and pair[1].strip().isdecimal() and 1 <= int(pair[1]) <= MAX_PLAN_FACTOR
+            for pair in pairs
         ):
-            raise ValueError(f"must be {TOKEN_KEY_BYTES} random bytes in base64 (openssl rand -base64 32)")
+            raise ValueError(f"is not like FREE=1,PRO=10,SCALE=100, with factors from 1 to {MAX_PLAN_FACTOR}")
+        return {pair[0].strip(): int(pair[1]) for pair in pairs} if isinstance(value, str) else value
+
+    @field_validator("bizq_token_issuers", mode="before")
+    @classmethod
+    def _issuers(cls, value: object) -> object:
+        return _token_issuers(value) if isinstance(value, str) else value
+
+    @field_validator("bizq_api_url")
+    @classmethod
+    def _api_address(cls, value: str | None) -> str | None:
+        if value is not None and not set(secure_url(value)).isdisjoint("?# "):
+            raise ValueError("is an address without ? and #, such as https://api.example.com")
+        return value.rstrip("/") if value is not None else None
+
+    @field_validator("bizq_token_key", "bizq_encryption_key")
+    @classmethod
+    def _strong_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        # Half as many different bytes: random ones have 26 to 32.
+        if value is not None and not all(
+            len(key) == KEY_BYTES and len(set(key)) > KEY_BYTES // 2 for key in _keys(value)
+        ):
+            raise ValueError(
+                f"must be {KEY_BYTES} random bytes in base64 (`bizq keys new`), or several such with commas"
+            )
         return value
 
     @field_validator("database_url", "database_owner_url")
@@ -96,6 +192,28 @@ class Settings(BaseSettings):
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         return _address(value, ("redis", "rediss", "unix"), "redis://host:6379/0")
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() == CONSOLE:
+            return value
+        return _address(value, ("smtp", "smtps"), "smtps://user:password@host:465 or smtp://host:587?starttls")
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None and ("@" not in parseaddr(value)[1] or not value.isprintable()):
+            raise ValueError('is not an address such as no-reply@example.com or "BizQ <no-reply@example.com>"')
+        return value
+
+    @field_validator("bizq_public_url")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        _address(SecretStr(value) if value is not None else None, ("http", "https"), "https://app.example.com")
+        if value is not None and not set(value).isdisjoint("?# "):
+            raise ValueError("is an address without ? and #: a path such as /reset-password is added to it")
+        return value
+
     @field_validator("openai_base_url", "anthropic_base_url", "local_base_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
@@ -107,11 +225,29 @@ class Settings(BaseSettings):
     def _named_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in value:
             raise ValueError("name the origins; * cannot be combined with credentials")
+        for origin in value:
+            # As browsers write it, so that it can be compared with what they send.
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin} is not an origin such as https://app.example.com: scheme and host in lower case, the "
+                    "port where it is not the usual one, and no path"
+                )
         return value
 
     @property
     def token_key(self) -> bytes:
-        return _decoded(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))
+        """Signs access tokens."""
+        return _keys(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))[0]
+
+    @property
+    def other_token_keys(self) -> tuple[bytes, ...]:
+        """Those whose access tokens are good as well: the next one, or the one before."""
+        return _keys(_required(self.bizq_token_key, "BIZQ_TOKEN_KEY"))[1:]
+
+    @property
+    def encryption_keys(self) -> tuple[bytes, ...]:
+        """Seal what is personal or secret in the database: the first those that are written, each those it wrote."""
+        return _keys(_required(self.bizq_encryption_key, "BIZQ_ENCRYPTION_KEY"))
 
     @property
     def app_database_url(self) -> str:
@@ -126,6 +262,7 @@ class Settings(BaseSettings):
         _required(self.database_url, "DATABASE_URL")
         _required(self.redis_url, "REDIS_URL")
         _required(self.bizq_token_key, "BIZQ_TOKEN_KEY")
+        _required(self.bizq_encryption_key, "BIZQ_ENCRYPTION_KEY")
 
     def provider_options(self) -> dict[str, str | None]:
         """What the provider adapters are built from; None or empty means not configured."""
@@ -136,6 +273,28 @@ class Settings(BaseSettings):
             "anthropic_base_url": self.anthropic_base_url,
             "local_base_url": self.local_base_url,
         }
+
+    @property
+    def mail_server(self) -> str | None:
+        """`console:`, the address of an SMTP server, or None: mails are not sent."""
+        return _plain(self.smtp_url)
+
+    @property
+    def mail_sender(self) -> str:
+        """Raises SettingsError where mails could not be sent, or their links would lead nowhere."""
+        for value, name in ((self.mail_from, "MAIL_FROM"), (self.bizq_public_url, "BIZQ_PUBLIC_URL")):
+            if value is None:
+                raise SettingsError(f"{name} is not set, but SMTP_URL is: mails need both.")
+        assert self.mail_from is not None
+        return self.mail_from
+
+    @property
+    def public_url(self) -> str:
+        """Of the frontend, which the links in mails lead to; without a slash at its end."""
+        if self.bizq_public_url is not None:
+            return self.bizq_public_url.rstrip("/")
+        host = "localhost" if self.bizq_host in ("0.0.0.0", "::") else self.bizq_host  # noqa: S104  compared only
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.bizq_port}"
 
     @property
     def redis(self) -> str:
@@ -151,6 +310,33 @@ def _address(value: SecretStr | None, schemes: tuple[str, ...], example: str) ->
     return value
 
 
+def _token_issuers(text: str) -> tuple[TokenIssuer, ...]:
+    """Raises ValueError that names the entry and its field."""
+    try:
+        entries = json.loads(text)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list):
+        raise ValueError(
+            'is not a JSON list such as [{"name":…,"issuer":…,"jwks_url":…,"audience":…,"algorithms":[…]}]'
+        )
+    issuers = tuple(_token_issuer(number, entry) for number, entry in enumerate(entries, start=1))
+    for field in ("name", "issuer"):
+        if len({getattr(issuer, field) for issuer in issuers}) < len(issuers):
+            raise ValueError(f"has two entries with the same {field}")
+    return issuers
+
+
+def _token_issuer(number: int, entry: object) -> TokenIssuer:
+    try:
+        return TokenIssuer.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"entry {number}{', ' + field if field else ''}: {message}") from None
+
+
 def _required(value: SecretStr | None, name: str) -> SecretStr:
     if value is None:
         raise SettingsError(f"{name} is not set. Set it, or start everything at once with `bizq up`.")
@@ -161,9 +347,13 @@ def _plain(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value is not None else None
 
 
-def _decoded(value: SecretStr) -> bytes:
+def _keys(value: SecretStr) -> tuple[bytes, ...]:
+    return tuple(_decoded(part.strip()) for part in value.get_secret_value().split(","))
+
+
+def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(value.get_secret_value(), validate=True)
+        return base64.b64decode(text, validate=True)
     except ValueError:
         return b""
 

@@ -32,6 +32,9 @@ from app.embedded.redis import EmbeddedRedis
 from tests.cluster_process import POLL_SECONDS, ApiProcess, ClusterError, Process
 from tests.tcp_proxy import TcpProxy
 
+_KEYS = ("BIZQ_TOKEN_KEY", "BIZQ_ENCRYPTION_KEY")
+# Rate limits are on, so that faults meet them too; all callers have one address here.
+_OUT_OF_THE_WAY = dict.fromkeys(("BIZQ_RATE_POINTS", "BIZQ_RATE_ANONYMOUS_POINTS", "BIZQ_SIGN_UPS_PER_HOUR"), "1000000")
 READY_SECONDS = 60.0
 COMMAND_SECONDS = 60.0
 PROBE_SECONDS = 2.0
@@ -166,7 +169,7 @@ class Cluster:
         self.postgres = EmbeddedPostgres(self._data.path / "postgres", self._data.run, held, ephemeral=False)
         self.redis = EmbeddedRedis(self._data.path / "redis", self._data.run, held, ephemeral=False)
         self.owner_url, self.redis_url = self.postgres.owner_url, self.redis.url
-        self._token_key = base64.b64encode(secrets.token_bytes(32)).decode()
+        self.keys = {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in _KEYS}
         for server in (self.postgres, self.redis):
             self._stack.push_async_callback(asyncio.to_thread, server.stop)
         await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.redis.start))
@@ -204,7 +207,7 @@ class Cluster:
             "-m",
             "app.cli",
             *arguments,
-            env={**environment, "DATABASE_OWNER_URL": self.owner_url, "BIZQ_TOKEN_KEY": self._token_key},
+            env={**environment, "DATABASE_OWNER_URL": self.owner_url, **self.keys},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -223,8 +226,9 @@ class Cluster:
             **_base_environment(),
             "DATABASE_URL": _through(self.postgres_proxy, self.postgres.app_url),
             "REDIS_URL": _through(self.redis_proxy, self.redis_url),
-            "BIZQ_TOKEN_KEY": self._token_key,
+            **self.keys,
             "BIZQ_LOG_FORMAT": "json",
+            **_OUT_OF_THE_WAY,
             **self._extra,
         }
 

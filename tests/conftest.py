@@ -19,8 +19,9 @@ from pydantic import SecretStr
 from app.embedded.data_dir import DataDir
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
-from app.settings import Settings
+from app.settings import MAX_RATE_POINTS, Settings
 
+ENCRYPTION_KEY = bytes(range(32, 64))
 FAKE_KEY = "sk-test"
 
 
@@ -56,10 +57,17 @@ async def settings(servers: Servers) -> Settings:
         bizq_log_format="json",
         bizq_log_level="warning",
         bizq_token_key=SecretStr(base64.b64encode(bytes(range(32))).decode()),
+        bizq_encryption_key=SecretStr(base64.b64encode(ENCRYPTION_KEY).decode()),
         database_url=SecretStr(servers.postgres.app_url),
         database_owner_url=SecretStr(servers.postgres.owner_url),
         redis_url=SecretStr(servers.redis.url),
         openai_api_key=SecretStr(FAKE_KEY),
+        # On, and out of the way: all tests call from one address.
+        bizq_rate_points=MAX_RATE_POINTS,
+        bizq_rate_anonymous_points=MAX_RATE_POINTS,
+        bizq_sign_ups_per_hour=MAX_RATE_POINTS,
+        bizq_sign_ins_per_minute=MAX_RATE_POINTS,
+        bizq_refreshes_per_minute=MAX_RATE_POINTS,
     )
     await migrate(loaded)
     return loaded

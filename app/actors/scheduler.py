@@ -8,7 +8,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actors.periodic import every
+from app.services.account import sessions
+from app.services.sso import flows
 from app.services.task import schedule
+from app.services.workspace import invitations
 from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
 
@@ -60,6 +63,9 @@ class Scheduler:
         # Before the partitions, which somebody who reads them for long can keep from being dropped.
         while await schedule.expire_idempotency_keys(self._engine) == schedule.KEYS_BATCH:
             pass
+        await sessions.clear_out(self._engine)
+        await flows.clear_out(self._engine)
+        await invitations.clear_out(self._engine)
         dropped = await schedule.keep_history(self._engine, events=self._events_kept, attempts=self._attempts_kept)
         if dropped:
             log.info("old history dropped", partitions=dropped)

@@ -12,6 +12,8 @@ from app.db.guard import check_role
 from app.events.client import redis_client
 from app.events.hub import Hub
 from app.events.output import OutputLog
+from app.integrations.console import NoMailer
+from app.integrations.delivery import MailDelivery
 from app.providers.registry import build_providers
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
@@ -38,7 +40,7 @@ async def work(settings: Settings) -> AsyncIterator[Runner]:
         stack.push_async_callback(redis.aclose)
         providers = build_providers(**settings.provider_options())
         stack.push_async_callback(providers.aclose)
-        unit_of_work = UnitOfWorkFactory(engine, hub, announcer)
+        unit_of_work = UnitOfWorkFactory(engine, hub, announcer, MailDelivery(NoMailer()))
         runner = Runner(Toolbox(engine, unit_of_work, providers, OutputLog(redis)), settings)
         scheduler = Scheduler(engine, unit_of_work, settings, runner.look)
         scheduler.start()

@@ -24,11 +24,18 @@ COMMANDS = {
     "fakes": "fakes:fakes",
     "doctor": "doctor:doctor",
     "workspace": "workspace:app",
+    "user": "user:app",
+    "sso": "sso:app",
+    "keys": "keys:app",
+    "audit": "audit:app",
+    "documents": "trusted_documents:app",
     "schema": "schema:schema",
 }
 HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
-ON_THE_DATABASE = {"api", "worker", "migrate", "seed", "doctor", "workspace"}
+ON_THE_DATABASE = {
+    "api", "worker", "migrate", "seed", "doctor", "workspace", "keys", "user", "audit", "sso", "documents",
+}  # fmt: skip
 
 
 def main() -> None:

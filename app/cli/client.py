@@ -3,6 +3,7 @@
 Protocols: the GraphQL-over-HTTP specification, and github.com/enisdenjo/graphql-ws PROTOCOL.md.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -16,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 
+from app.cli.console import err
 from app.cli.environment import running_instance
 from app.errors import AppError, ErrorCode
 
@@ -45,6 +47,14 @@ class Refused(AppError):
     """The service answered with an error: the message is its own."""
 
     code = ErrorCode.INVALID_STATE
+
+
+class Throttled(Refused):
+    """Too much in too short a time: nothing was done, and after `retry_after` seconds it can be."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +115,16 @@ class Client:
         self._http = http
 
     async def execute(self, document: str, **variables: Any) -> dict[str, Any]:
-        """`data` of a query or mutation. Raises Unreachable, or Refused with the service's first error."""
+        """`data` of a query or mutation, as soon as the caller has the points for it. Raises Unreachable, or Refused
+        with the service's first error."""
+        while True:
+            try:
+                return await self._execute(document, variables)
+            except Throttled as throttled:
+                err.print(f"Too many requests; going on in {throttled.retry_after:g} s …", style="yellow")
+                await asyncio.sleep(throttled.retry_after)
+
+    async def _execute(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         body = {"query": document, "variables": variables}
         try:
             response = await self._http.post(self.address.graphql, json=body)
@@ -199,6 +218,10 @@ def _data(answer: Any) -> dict[str, Any] | None:
     if not isinstance(answer, Mapping):
         return None
     if answer.get("errors"):
-        raise Refused(str(answer["errors"][0].get("message")))
+        error = answer["errors"][0]
+        retry_after = error.get("extensions", {}).get("retryAfterSeconds")
+        if retry_after is not None:
+            raise Throttled(str(error.get("message")), retry_after)
+        raise Refused(str(error.get("message")))
     data: dict[str, Any] | None = answer.get("data")
     return data

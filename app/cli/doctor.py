@@ -19,8 +19,9 @@ from app.cli.console import print_json
 from app.cli.environment import running_instance
 from app.cli.queue_checks import PATIENCE, queue_checks
 from app.db.engine import APP_ROLE, create_engine
-from app.db.guard import check_role, migration_head
+from app.db.guard import UnknownKey, check_encryption_keys, check_role, migration_head
 from app.db.revision import expected_head
+from app.db.vault import Vault
 from app.errors import AppError
 from app.events.client import redis_client
 from app.services.routing.configured import configured_models
@@ -74,7 +75,7 @@ async def _database(loaded: Settings) -> AsyncIterator[Check]:
         yield Check(
             "database", Finding.OK, f"PostgreSQL {version} at {engine.url.host}:{engine.url.port or 5432} as {APP_ROLE}"
         )
-        for check in await _schema_and_queue(engine):
+        for check in await _schema_and_queue(engine, loaded):
             yield check
     except AppError as error:
         yield Check("database", Finding.FAILED, error.message)
@@ -82,7 +83,7 @@ async def _database(loaded: Settings) -> AsyncIterator[Check]:
         await engine.dispose()
 
 
-async def _schema_and_queue(engine: AsyncEngine) -> list[Check]:
+async def _schema_and_queue(engine: AsyncEngine, loaded: Settings) -> list[Check]:
     checks: list[Check] = []
     try:
         head = await migration_head(engine)
@@ -90,6 +91,7 @@ async def _schema_and_queue(engine: AsyncEngine) -> list[Check]:
             message = f"The database is at {head or 'no revision'}; this version needs {expected_head()}."
             return [Check("migrations", Finding.FAILED, message, "Run `bizq migrate`.")]
         checks.append(Check("migrations", Finding.OK, f"at {head}"))
+        checks.append(await _keys(engine, loaded))
         # One more than is named, to know whether there are more.
         stuck = await stuck_tasks(engine, patience=PATIENCE, most=NAMED + 1)
         checks += queue_checks(await queue_health(engine), stuck)
@@ -97,6 +99,17 @@ async def _schema_and_queue(engine: AsyncEngine) -> list[Check]:
         name = "queue" if checks else "migrations"
         checks.append(Check(name, Finding.FAILED, f"The database did not tell ({type(error).__name__})."))
     return checks
+
+
+async def _keys(engine: AsyncEngine, loaded: Settings) -> Check:
+    if loaded.bizq_encryption_key is None:
+        advice = "Set it to what the APIs have, to see whether it opens what is stored."
+        return Check("encryption key", Finding.SKIPPED, "BIZQ_ENCRYPTION_KEY is not set here", advice)
+    try:
+        await check_encryption_keys(engine, Vault(loaded.encryption_keys))
+    except UnknownKey as error:
+        return Check("encryption key", Finding.FAILED, error.message)
+    return Check("encryption key", Finding.OK, "opens what is stored")
 
 
 async def _redis(loaded: Settings) -> Check:

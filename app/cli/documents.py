@@ -1,4 +1,4 @@
-"""The GraphQL that the command line sends."""
+"""The GraphQL that the command line sends. Pages are so long that a first plan has the points for one."""
 
 ERROR = "error { code message retryable }"
 # What a line about a task needs.
@@ -16,7 +16,7 @@ TASK_WHOLE = f"""
     cancelRequestedAt {ERROR} routing {{ provider model tier reasons fallbacks }}
     wait {{ id reason deadline onTimeout }} worker {{ id name kind }} createdBy {{ id name }}
     template {{ id number template {{ id slug }} }}
-    attempts(first: 100) {{ nodes {{ {ATTEMPT} }} }}
+    attempts(first: 25) {{ nodes {{ {ATTEMPT} }} }}
 """
 PAGE_INFO = "pageInfo { hasNextPage endCursor }"
 PAYLOAD_ERRORS = "errors { message code path }"
@@ -35,7 +35,7 @@ TASK = f"query Task($id: ID!) {{ task(id: $id) {{ {TASK_WHOLE} }} }}"
 TASK_EVENTS_PAGE = f"""
 query TaskEvents($id: ID!, $after: String) {{
   task(id: $id) {{
-    status events(first: 100, after: $after) {{ nodes {{ {EVENT} task {{ {TASK_LINE} }} }} {PAGE_INFO} }}
+    status events(first: 20, after: $after) {{ nodes {{ {EVENT} task {{ {TASK_LINE} }} }} {PAGE_INFO} }}
   }}
 }}"""
 TASKS = f"""
@@ -51,7 +51,7 @@ query EndedTasks($first: Int, $after: String, $filter: TaskFilter) {{
 TASK_VERSION = "query TaskVersion($id: ID!) { task(id: $id) { version } }"
 TEMPLATES = """
 query Templates($search: String) {
-  templates(first: 100, search: $search) { nodes { slug creator { id } latestVersion { inputSchema } } }
+  templates(first: 25, search: $search) { nodes { slug creator { id } latestVersion { inputSchema } } }
 }"""
 WATCH = f"""
 subscription Watch($taskId: ID, $after: String) {{

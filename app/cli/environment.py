@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from app.embedded.data_dir import TOKEN_KEY, DataDir
+from app.embedded.data_dir import ENCRYPTION_KEY, TOKEN_KEY, DataDir
 from app.embedded.instance import Instance, read_instance
 from app.settings import Settings
 
@@ -35,8 +35,9 @@ def adopt_instance() -> None:
         os.environ["DATABASE_OWNER_URL"] = instance.database_owner_url
     if not os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = instance.redis_url
-    token_key = DataDir(data_dir()).secrets().get(TOKEN_KEY)
-    if token_key and not os.environ.get("BIZQ_TOKEN_KEY"):
-        os.environ["BIZQ_TOKEN_KEY"] = token_key
+    secrets = DataDir(data_dir()).secrets()
+    for name, key in (("BIZQ_TOKEN_KEY", secrets.get(TOKEN_KEY)), ("BIZQ_ENCRYPTION_KEY", secrets.get(ENCRYPTION_KEY))):
+        if key and not os.environ.get(name):
+            os.environ[name] = key
     if instance.local_base_url and not any(os.environ.get(name) for name in PROVIDER_VARIABLES):
         os.environ["LOCAL_BASE_URL"] = instance.local_base_url

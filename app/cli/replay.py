@@ -13,7 +13,7 @@ from app.cli.client import Client, Refused, Unreachable
 from app.cli.live import PATIENCE_SECONDS, Patience
 from app.errors import ErrorCode
 
-PAGE = 100
+PAGE = 40
 LANES = 8
 
 

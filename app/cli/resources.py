@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.engine import create_engine
 from app.db.guard import check_role
 from app.events.hub import Hub
+from app.integrations.console import NoMailer
+from app.integrations.delivery import MailDelivery
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
 from app.settings import Settings
@@ -30,7 +32,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     announcer = Announcer(create_broker(settings.redis))
     await hub.start()
     try:
-        yield Database(engine, UnitOfWorkFactory(engine, hub, announcer))
+        yield Database(engine, UnitOfWorkFactory(engine, hub, announcer, MailDelivery(NoMailer())))
     finally:
         await announcer.close()
         await hub.stop()

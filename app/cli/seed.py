@@ -10,6 +10,7 @@ from rich.table import Table
 from app import ids, settings
 from app.cli import view
 from app.cli.console import err, print_json
+from app.db.vault import Vault
 from app.errors import InvalidInput
 from app.services.seed.load import Plan, SeedReport
 from app.services.seed.load import seed as load_set
@@ -37,10 +38,11 @@ def seed(
     if queued > tasks:
         raise InvalidInput(f"--queued is {queued}, more than --tasks, which is {tasks}.")
     plan = Plan(workspaces, tasks, queued)
-    owner_url = settings.load().owner_database_url
+    loaded = settings.load()
+    owner_url, vault = loaded.owner_database_url, Vault(loaded.encryption_keys)
     with _progress() as progress:
         bar = progress.add_task("tasks", total=tasks)
-        report = asyncio.run(load_set(owner_url, plan, lambda done: progress.update(bar, completed=done)))
+        report = asyncio.run(load_set(owner_url, vault, plan, lambda done: progress.update(bar, completed=done)))
     err.print(f"set {report.set_number}: {report.tasks} tasks in {report.seconds:.1f} s", style="dim")
     if json:
         print_json(_as_json(report))

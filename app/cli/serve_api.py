@@ -9,7 +9,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from app import settings
-from app.db.guard import check_database
+from app.db.engine import create_engine
+from app.db.guard import check_database, check_encryption_keys
+from app.db.vault import Vault
 from app.http.websocket_protocol import WebSocketProtocol
 from app.log import configure
 from app.main import build_app
@@ -25,6 +27,7 @@ def api() -> None:
     # uvicorn would show what is missing as a stack trace.
     loaded.require_service()
     asyncio.run(check_database(loaded))
+    asyncio.run(_check_keys(loaded))
     configure(loaded)
     config = uvicorn.Config(
         build_app(loaded),
@@ -40,6 +43,7 @@ def api() -> None:
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
+        forwarded_allow_ips=list(loaded.bizq_trusted_proxies),
         access_log=False,
         log_config=None,
     )
@@ -50,6 +54,14 @@ def api() -> None:
     gc.collect()
     gc.freeze()
     Server(config).run(sockets=[listener])
+
+
+async def _check_keys(loaded: settings.Settings) -> None:
+    engine = create_engine(loaded)
+    try:
+        await check_encryption_keys(engine, Vault(loaded.encryption_keys))
+    finally:
+        await engine.dispose()
 
 
 class Server(uvicorn.Server):

@@ -19,12 +19,13 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from rich.markup import escape
 
 from app import settings as settings_module
 from app.cli.banner import banner
 from app.cli.console import err
 from app.embedded.child import end_leftovers
-from app.embedded.data_dir import TOKEN_KEY, DataDir, EmbeddedError, Secrets
+from app.embedded.data_dir import ENCRYPTION_KEY, TOKEN_KEY, DataDir, EmbeddedError, Secrets
 from app.embedded.instance import Instance, remove_instance, write_instance
 from app.embedded.model import EmbeddedModel
 from app.embedded.port import is_taken
@@ -32,12 +33,18 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from app.embedded.service import ServiceProcess
 from app.embedded.supervisor import Supervisor
-from app.settings import Settings
+from app.settings import CONSOLE, Settings
 
 READY_SECONDS = 60.0
 # One Ctrl-C can come twice: from the terminal and from `uv run`, which passes on what it gets.
 SAME_REQUEST_SECONDS = 0.5
 _CHECK_SECONDS = 3.0
+# For whoever tries it out, and signs up as many people from one address. What is set otherwise is as it is set.
+FOR_TRIALS = {
+    "BIZQ_SUGGESTIONS": "true",
+    "BIZQ_SIGN_UPS_PER_HOUR": "1000",
+    "BIZQ_SIGN_INS_PER_MINUTE": "200",
+}
 
 
 def up(
@@ -109,8 +116,14 @@ def _start(
     secrets = data.secrets()
     environment = {**os.environ, "BIZQ_DATA_DIR": str(data.path)}
     environment |= {"BIZQ_HOST": loaded.bizq_host, "BIZQ_PORT": str(loaded.bizq_port)}
+    environment |= {name: value for name, value in FOR_TRIALS.items() if name.lower() not in loaded.model_fields_set}
     if loaded.bizq_token_key is None:
         environment["BIZQ_TOKEN_KEY"] = secrets.key(TOKEN_KEY)
+    if loaded.bizq_encryption_key is None:
+        environment["BIZQ_ENCRYPTION_KEY"] = secrets.key(ENCRYPTION_KEY)
+    if loaded.smtp_url is None:
+        environment["SMTP_URL"] = CONSOLE
+        err.print(f"[dim]mails are written to {escape(str(data.logs / 'api.log'))}[/]")
     if loaded.database_url is None:
         with _step("PostgreSQL"):
             postgres = EmbeddedPostgres(data.path / "postgres", data.run, secrets, ephemeral=ephemeral)

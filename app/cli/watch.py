@@ -19,6 +19,8 @@ from app.cli.history import past_events
 from app.cli.states import ENDED
 
 MOST_TASKS = 100
+# Of the board as it begins: what a first plan has the points for.
+FIRST_TASKS = 30
 _TABLE_MARGIN = 3
 
 
@@ -77,7 +79,7 @@ async def _show_workspace(client: Client) -> None:
                 board.notice = None
                 if event["kind"] == "SNAPSHOT":
                     # The stream is open: what the list does not have yet, it will bring.
-                    page = await client.execute(documents.TASKS, first=MOST_TASKS)
+                    page = await client.execute(documents.TASKS, first=FIRST_TASKS)
                     board.tasks = {task["id"]: task for task in page["tasks"]["nodes"]}
                 else:
                     board.put(event["task"])

@@ -1,27 +1,24 @@
-"""`bizq workspace`: each workspace's share of the queue, for whoever operates the installation."""
+"""`bizq workspace`: each workspace's share of the queue and its plan, for whoever operates the installation."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from app import ids, settings
 from app.cli import view
 from app.cli.console import print_json
-from app.db.engine import sqlalchemy_url
-from app.db.guard import DatabaseUnavailable, check_owner, migration_head
-from app.db.revision import expected_head
+from app.cli.owner import as_owner
 from app.errors import InvalidInput
 from app.models.workspace import MAX_CONCURRENCY, MAX_WEIGHT
 from app.services.workspace import shares
 from app.services.workspace.shares import DEFAULT, Share
+from app.settings import Settings
 
-app = typer.Typer(help="List workspaces and set their share of the queue (on the database).", no_args_is_help=True)
+app = typer.Typer(
+    help="List workspaces, set their share of the queue and their plan (on the database).", no_args_is_help=True
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -53,16 +50,21 @@ def set_share(
             "installation gives everybody.",
         ),
     ] = None,
+    plan: Annotated[
+        str | None, typer.Option(help="Its plan, which says how many requests it may send: one of BIZQ_RATE_PLANS.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Change a workspace's share of the queue. It counts from the next task on; what runs goes on.
+    """Change a workspace's share of the queue, or its plan. It counts from now on; what runs goes on.
 
-    Example: bizq workspace set ws_01h455vb4pex5vsknk084sn02q --weight 4 --concurrency 50
+    Example: bizq workspace set ws_01h455vb4pex5vsknk084sn02q --weight 4 --concurrency 50 --plan PRO
     """
-    if weight is None and concurrency is None:
-        raise InvalidInput("Give --weight, --concurrency or both, such as --weight 4.")
-    wanted = shares.changes(weight=weight, concurrency=_limit(concurrency))
-    share = asyncio.run(_set(workspace, wanted))
+    loaded = settings.load()
+    limit, plans = _limit(concurrency), loaded.bizq_rate_plans
+    wanted = shares.changes(weight=weight, concurrency=limit, plan=plan, plans=plans)
+    if not wanted:
+        raise InvalidInput("Give at least one of --weight, --concurrency and --plan, such as --weight 4.")
+    share = asyncio.run(_set(loaded, workspace, wanted))
     if json:
         print_json(_as_json(share))
     else:
@@ -81,34 +83,17 @@ def _limit(text: str | None) -> int | Literal["default"] | None:
 
 
 async def _list() -> list[Share]:
-    async with _owner() as engine:
+    async with as_owner(settings.load()) as engine:
         return list(await shares.list_shares(engine))
 
 
-async def _set(workspace: str, wanted: dict[str, int | None]) -> Share:
+async def _set(loaded: Settings, workspace: str, wanted: dict[str, int | str | None]) -> Share:
     workspace_id = ids.decode(ids.WORKSPACE, workspace)
-    async with _owner() as engine:
+    async with as_owner(loaded) as engine:
         share = await shares.change_share(engine, workspace_id, wanted) if workspace_id is not None else None
     if share is None:
         raise InvalidInput(f"There is no workspace {workspace}. `bizq workspace list` shows them.")
     return share
-
-
-@asynccontextmanager
-async def _owner() -> AsyncIterator[AsyncEngine]:
-    """The database as its owner. Raises DatabaseUnavailable, also where it is not at this version."""
-    loaded = settings.load()
-    await check_owner(loaded)
-    engine = create_async_engine(sqlalchemy_url(loaded.owner_database_url), poolclass=NullPool)
-    try:
-        head = await migration_head(engine)
-        if head != expected_head():
-            raise DatabaseUnavailable(
-                f"The database is at {head or 'no revision'}; this version needs {expected_head()}. Run `bizq migrate`."
-            )
-        yield engine
-    finally:
-        await engine.dispose()
 
 
 def _table(found: list[Share]) -> Table:

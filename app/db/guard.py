@@ -1,4 +1,4 @@
-"""Refuses to serve through a role that row-level security would not hold."""
+"""Refuses to serve through a role that row-level security would not hold, or without the keys of what is sealed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from app.db.engine import APP_ROLE, create_engine, sqlalchemy_url
 from app.db.revision import expected_head
+from app.db.vault import Vault
 from app.errors import AppError, ErrorCode
 from app.settings import Settings
 
@@ -18,11 +19,18 @@ _ROLE = text("""
         EXISTS (SELECT FROM pg_class c WHERE c.relname = 'tasks' AND c.relowner = r.oid) AS owns
     FROM pg_roles r WHERE r.rolname = current_user
 """)
+_SEALING_KEYS = text("SELECT sealing_keys()")
 _HEAD = text("SELECT version_num FROM alembic_version")
 
 
 class UnsafeRole(AppError):
     code = ErrorCode.FORBIDDEN
+
+
+class UnknownKey(AppError):
+    """Nobody could sign in, and people would be made a second time."""
+
+    code = ErrorCode.INVALID_STATE
 
 
 class DatabaseUnavailable(AppError):
@@ -42,6 +50,20 @@ async def check_role(engine: AsyncEngine) -> None:
     ):
         if role[column]:
             raise UnsafeRole(f"The role {role['rolname']} is {what}; serve as {APP_ROLE} instead.")
+
+
+async def check_encryption_keys(engine: AsyncEngine, vault: Vault) -> None:
+    """Of the oldest and the newest user, which is what a wrong key or one that was dropped too early shows in.
+
+    Raises UnknownKey.
+    """
+    async with engine.connect() as connection:
+        for key_id in (await connection.execute(_SEALING_KEYS)).scalars():
+            if not vault.knows(key_id):
+                raise UnknownKey(
+                    f"People are sealed with the key {key_id.hex()}, which is not in BIZQ_ENCRYPTION_KEY. Put the key "
+                    "from before behind the one there is now (new,old), and run `bizq keys rotate`."
+                )
 
 
 async def check_owner(settings: Settings) -> None:

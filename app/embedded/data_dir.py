@@ -11,6 +11,7 @@ from app.errors import AppError, ErrorCode
 
 # The name under which the secrets hold the key that signs access tokens.
 TOKEN_KEY = "token_key"  # noqa: S105  a name, not a secret
+ENCRYPTION_KEY = "encryption_key"
 
 
 class EmbeddedError(AppError):

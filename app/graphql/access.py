@@ -9,12 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.errors import AppError
-from app.principal import Permission, Principal
+from app.events.hub import Hub
+from app.principal import Permission, Person, Principal
 from app.services.account.authenticate import Authenticator, Credentials
+from app.unit_of_work import ACCESS_CHANNEL
 
 log = structlog.get_logger(__name__)
-# One look-up for each caller, however many connections they have.
+# One look-up for each caller, however many connections they have: when somebody's access has been changed, and in case
+# that news was lost.
 RECHECK_SECONDS = 2.0
+# Many changes in a row are one round.
+PAUSE_SECONDS = 0.2
 
 
 class LiveAccess:
@@ -23,26 +28,29 @@ class LiveAccess:
     def __init__(
         self,
         credentials: Credentials,
-        principal: Principal,
+        caller: Principal | Person,
         on_change: Callable[[Principal], None],
         on_end: Callable[[str], None],
     ) -> None:
         self.credentials = credentials
-        self._principal = principal
+        self._caller = caller
         self._on_change = on_change
         self._on_end = on_end
         self._expiry: asyncio.TimerHandle | None = None
-        if principal.expires_at is not None:
-            left = (principal.expires_at - clock.now()).total_seconds()
+        if caller.expires_at is not None:
+            left = (caller.expires_at - clock.now()).total_seconds()
             self._expiry = asyncio.get_running_loop().call_later(left, on_end, "The access token has expired.")
 
-    def found(self, principal: Principal | None) -> None:
+    def found(self, caller: Principal | Person | None) -> None:
         """Who the credentials belong to now."""
-        if principal is None or principal == self._principal:
+        if caller is None or caller == self._caller or isinstance(self._caller, Person):
+            # Who began in no workspace stays in none, also when they have joined one since.
             return
-        self._principal = principal
-        if Permission.TASK_READ in principal.permissions:
-            self._on_change(principal)
+        self._caller = caller
+        if isinstance(caller, Person):
+            self.end("You do not belong to this workspace any more.")
+        elif Permission.TASK_READ in caller.permissions:
+            self._on_change(caller)
         else:
             self.end("The role does not allow to watch tasks any more.")
 
@@ -58,8 +66,9 @@ class LiveAccess:
 class AccessWatch:
     """One a process."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, hub: Hub) -> None:
         self._authenticator = authenticator
+        self._hub = hub
         self._live: defaultdict[Credentials, set[LiveAccess]] = defaultdict(set)
         self._rounds: asyncio.Task[None] | None = None
 
@@ -81,14 +90,16 @@ class AccessWatch:
             del self._live[access.credentials]
 
     async def _check_forever(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            for credentials in list(self._live):
-                await self._check(credentials)
+        async with self._hub.listen(ACCESS_CHANNEL) as news:
+            while True:
+                await news.wait(RECHECK_SECONDS)
+                for credentials in list(self._live):
+                    await self._check(credentials)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _check(self, credentials: Credentials) -> None:
         try:
-            principal = await self._authenticator.principal(credentials)
+            caller = await self._authenticator.caller(credentials, fresh=True)
         except AppError as error:
             for access in list(self._live.get(credentials, ())):
                 access.end(error.message)
@@ -99,4 +110,4 @@ class AccessWatch:
             log.exception("access check broke")
         else:
             for access in list(self._live.get(credentials, ())):
-                access.found(principal)
+                access.found(caller)

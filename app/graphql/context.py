@@ -10,15 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import Info as StrawberryInfo
 
 from app.db.reader import Reader
+from app.db.vault import Vault
 from app.errors import Unauthenticated
 from app.events.hub import Hub
 from app.events.output import OutputLog
 from app.graphql.access import AccessWatch
 from app.graphql.guard import QueryLimits
 from app.graphql.loaders import Loaders
-from app.principal import Principal
+from app.graphql.validation import Disclosure
+from app.integrations.delivery import MailDelivery
+from app.principal import Person, Principal, in_workspace
 from app.services.account.authenticate import Authenticator, Credentials
+from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
+from app.services.document.trusted import TrustedDocuments
+from app.services.limit.attempts import Attempts
+from app.services.limit.throttle import Throttle
 from app.services.task.create import Intake
 from app.services.task.log import TaskFeed
 from app.settings import Settings
@@ -35,11 +42,17 @@ class Resources:
     unit_of_work: UnitOfWorkFactory
     authenticator: Authenticator
     signer: TokenSigner
+    vault: Vault
+    mailer: MailDelivery
+    failed_sign_ins: FailedSignIns
     intake: Intake
     hub: Hub
     feed: TaskFeed
     output: OutputLog
     access: AccessWatch
+    documents: TrustedDocuments
+    throttle: Throttle
+    attempts: Attempts
     # Set when the process goes down: who streams is to come back elsewhere.
     stopping: asyncio.Event
 
@@ -50,8 +63,8 @@ class Context:
     def __init__(self, resources: Resources, request_id: str, *, live: bool) -> None:
         self.resources = resources
         self.request_id = request_id
-        self._live = live
-        self._principal: Principal | None = None
+        self._keep = not live
+        self._caller: Principal | Person | None = None
         self._reader: Reader | None = None
         self._loaders: Loaders | None = None
         # Of a socket: what the handshake showed, then connection_init; and all that Strawberry read from the latter.
@@ -61,48 +74,74 @@ class Context:
         self.last_event_id: str | None = None
         self.event_id: str | None = None
 
-    def enter(self, principal: Principal | None) -> None:
-        self._principal = principal
-        if principal is not None:
-            self._reader = Reader(self.resources.engine, principal, keep=not self._live)
-            self._loaders = Loaders(self._reader, cache=not self._live)
+    def enter(self, caller: Principal | Person | None) -> None:
+        self._caller = caller
+        if caller is not None:
+            self._reader = Reader(self.resources.engine, caller, keep=self._keep)
+            self._loaders = Loaders(self._reader, self.resources.vault, cache=self._keep)
 
     @property
-    def caller(self) -> Principal | None:
-        """None when anonymous."""
-        return self._principal
+    def caller(self) -> Principal | Person | None:
+        """None when anonymous, a Person where no workspace is named and there is not just one."""
+        return self._caller
 
     @property
     def principal(self) -> Principal:
-        if self._principal is None:
-            raise Unauthenticated("Sign in, or send an API key: Authorization: Bearer <token>.")
-        return self._principal
+        """The caller in their workspace."""
+        return in_workspace(self._signed_in())
+
+    @property
+    def person(self) -> Person:
+        """The caller apart from any workspace. Raises Forbidden for an API key."""
+        return self._signed_in().person
+
+    @property
+    def disclosure(self) -> Disclosure:
+        return Disclosure(introspection=self._caller is not None, suggestions=self.resources.settings.bizq_suggestions)
 
     @property
     def reader(self) -> Reader:
-        self.principal  # noqa: B018  raises for anonymous callers
+        """Shows a caller without a workspace their own row only."""
+        self._signed_in()
         assert self._reader is not None
         return self._reader
 
     @property
     def loaders(self) -> Loaders:
-        self.principal  # noqa: B018
+        self._signed_in()
         assert self._loaders is not None
         return self._loaders
+
+    def _signed_in(self) -> Principal | Person:
+        if self._caller is None:
+            raise Unauthenticated("Sign in, or send an API key: Authorization: Bearer <token>.")
+        return self._caller
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
         """Ends the request's read transaction first: one request never holds two connections."""
-        principal = self.principal
+        async with self.unit_of_work_as(self.principal) as uow:
+            yield uow
+
+    @asynccontextmanager
+    async def unit_of_work_as(self, caller: Principal | Person) -> AsyncIterator[UnitOfWork]:
+        """In another workspace than the request's, such as one that is being made, or in none."""
         await self.reader.close()
-        async with self.resources.unit_of_work(principal) as uow:
+        async with self.resources.unit_of_work(caller) as uow:
             yield uow
         # What was read before the change is not the truth any more; nor is, on a socket, the caller's role as it was.
-        self.enter(self._principal)
+        self.enter(self._caller)
 
     async def close(self) -> None:
+        """Keep no connection while something else is done than reading."""
         if self._reader is not None:
             await self._reader.close()
+
+    async def end(self) -> None:
+        """When the request has been answered. Fields beside one that failed may still be running."""
+        self._keep = False
+        if self._reader is not None:
+            await self._reader.end()
 
 
 Info: TypeAlias = StrawberryInfo[Context, None]

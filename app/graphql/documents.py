@@ -1,9 +1,10 @@
 """Documents as clients send them: parsed, measured and validated once, however often they come."""
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any
+from functools import wraps
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from graphql import (
     DocumentNode,
@@ -13,7 +14,6 @@ from graphql import (
     OperationDefinitionNode,
     get_operation_ast,
     parse,
-    validate,
 )
 from strawberry.extensions import SchemaExtension
 
@@ -21,11 +21,54 @@ from app.errors import InvalidInput
 from app.graphql import guard
 from app.graphql.context import Context
 from app.graphql.guard import QueryLimits, QueryTooComplex, Size
+from app.graphql.validation import Disclosure, SchemaHidden, introspects, validation_errors
 from app.settings import Settings
 
-CACHED_DOCUMENTS = 1000
+# Together, in characters. A document of nothing but names has two objects for each: with ten times as many, each full
+# collection of garbage would stop the process for a second.
+CACHED_CHARACTERS = 300_000
+# Longer ones, which a stranger may send to drive the others out, have a memory of their own.
+LONG = 8_192
+CACHED_LONG_CHARACTERS = 600_000
 # The parser says so, and nothing else does.
 _TOO_MANY_TOKENS = "Document contains more than"
+
+Ts = TypeVarTuple("Ts")
+R = TypeVar("R")
+
+
+def remembered(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
+    """Its results for the documents that were used last. The document is the first text among the arguments."""
+    short, long = _Memory(CACHED_CHARACTERS, function), _Memory(CACHED_LONG_CHARACTERS, function)
+
+    @wraps(function)
+    def remembering(*args: *Ts) -> R:
+        length = next(len(value) for value in args if isinstance(value, str))
+        return (short if length <= LONG else long).result(args, length)
+
+    return remembering
+
+
+class _Memory(Generic[*Ts, R]):
+    """What was used last, as long as the documents together have no more than so many characters."""
+
+    def __init__(self, characters: int, function: Callable[[*Ts], R]) -> None:
+        self._left = characters
+        self._function = function
+        self._known: OrderedDict[tuple[*Ts], tuple[R, int]] = OrderedDict()
+
+    def result(self, args: tuple[*Ts], length: int) -> R:
+        found = self._known.get(args)
+        if found is not None:
+            self._known.move_to_end(args)
+            return found[0]
+        result = self._function(*args)
+        self._known[args] = (result, length)
+        self._left -= length
+        while self._left < 0:
+            _, (_, freed) = self._known.popitem(last=False)
+            self._left += freed
+        return result
 
 
 def limits_of(settings: Settings) -> QueryLimits:
@@ -39,7 +82,7 @@ def limits_of(settings: Settings) -> QueryLimits:
     )
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@remembered
 def parse_document(text: str, max_tokens: int) -> DocumentNode:
     """Raises GraphQLSyntaxError, or QueryTooComplex as soon as there are too many tokens."""
     try:
@@ -59,39 +102,63 @@ def operation_of(text: str, name: str | None, limits: QueryLimits) -> OperationD
         return None
 
 
-def problems(
+def price(
     schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
+) -> int:
+    """What the operation costs, in points: 1 at least, and where it is going to be refused for another reason."""
+    if operation_of(text, name, limits) is None:
+        return 1
+    cost = _measured(schema, text, name, variables, limits).cost
+    return guard.points(cost) if cost <= limits.cost else 1
+
+
+def problems(
+    schema: GraphQLSchema,
+    text: str,
+    name: str | None,
+    variables: Mapping[str, Any] | None,
+    limits: QueryLimits,
+    disclosure: Disclosure,
 ) -> list[GraphQLError]:
     """Why this operation of a document that parses is not to be executed; empty where it may be."""
     document = parse_document(text, limits.tokens)
     operation = get_operation_ast(document, name)
     if operation is not None:
-        given = variables or {}
-        pages = tuple((each, given[each]) for each in _page_variables(text, limits.tokens) if _is_int(given.get(each)))
         try:
-            guard.check(_size(schema, text, name, limits.tokens, pages), limits)
+            guard.check(_measured(schema, text, name, variables, limits), limits)
         except QueryTooComplex as error:
             return [GraphQLError(error.message, original_error=error)]
     elif name is None:
         missing = InvalidInput("The document has several operations: say which in operationName.", ("operationName",))
         return [GraphQLError(missing.message, original_error=missing)]
+    if not disclosure.introspection and _introspects(text, limits.tokens):
+        hidden = SchemaHidden()
+        return [GraphQLError(hidden.message, original_error=hidden)]
     # Copies: each answer writes its own request id into its errors.
     return [
         GraphQLError(error.message, error.nodes, error.source, error.positions, error.path, error.original_error)
-        for error in _validation_errors(schema, text, limits.tokens)
+        for error in _validation_errors(schema, text, limits.tokens, disclosure.suggestions)
     ]
+
+
+def _measured(
+    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any] | None, limits: QueryLimits
+) -> Size:
+    given = variables or {}
+    pages = tuple((each, given[each]) for each in _page_variables(text, limits.tokens) if _is_int(given.get(each)))
+    return _size(schema, text, name, limits.tokens, pages)
 
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@remembered
 def _page_variables(text: str, max_tokens: int) -> tuple[str, ...]:
     return tuple(sorted(guard.page_variables(parse_document(text, max_tokens))))
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@remembered
 def _size(
     schema: GraphQLSchema, text: str, name: str | None, max_tokens: int, pages: tuple[tuple[str, int], ...]
 ) -> Size:
@@ -101,9 +168,16 @@ def _size(
     return guard.measure(schema, document, operation, dict(pages))
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
-def _validation_errors(schema: GraphQLSchema, text: str, max_tokens: int) -> tuple[GraphQLError, ...]:
-    return tuple(validate(schema, parse_document(text, max_tokens)))
+@remembered
+def _introspects(text: str, max_tokens: int) -> bool:
+    return introspects(parse_document(text, max_tokens))
+
+
+@remembered
+def _validation_errors(
+    schema: GraphQLSchema, text: str, max_tokens: int, suggestions: bool
+) -> tuple[GraphQLError, ...]:
+    return validation_errors(schema, parse_document(text, max_tokens), suggestions=suggestions)
 
 
 class Documents(SchemaExtension):
@@ -125,10 +199,15 @@ class Documents(SchemaExtension):
             execution._provided_operation_name,
             execution.variables,
             self._limits(),
+            self._context.disclosure,
         )
         yield
 
     def _limits(self) -> QueryLimits:
+        return self._context.resources.query_limits
+
+    @property
+    def _context(self) -> Context:
         context = self.execution_context.context
         assert isinstance(context, Context)
-        return context.resources.query_limits
+        return context

@@ -19,10 +19,14 @@ from app.errors import AppError, ErrorCode, Forbidden, LimitExceeded, NotFound, 
 from app.graphql.enums import described
 from app.graphql.guard import QueryTooComplex
 from app.graphql.scalars import BigInt
+from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown
+from app.graphql.wording import without_values
+from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
 
 INTERNAL = "INTERNAL"
+THROTTLED = "THROTTLED"
 # How graphql-core begins its complaint about a value sent in `variables`.
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' has invalid value")
 UNAVAILABLE_MESSAGE = (
@@ -117,6 +121,8 @@ def publish(error: GraphQLError, request_id: str) -> None:
         extensions |= {"path": list(original.path)} if original.path else {}
         if isinstance(original, LimitExceeded):
             extensions |= {"limit": original.limit, "actual": original.actual}
+        if isinstance(original, Throttled):
+            extensions |= throttling(original)
         if isinstance(original, QueryTooComplex):
             extensions["limitName"] = original.name
     elif is_unavailable(original):
@@ -126,7 +132,14 @@ def publish(error: GraphQLError, request_id: str) -> None:
     elif extensions["code"] == INTERNAL:
         error.message = UNEXPECTED
         log.error("unexpected error", request_id=request_id, field=error.path, exc_info=original)
+    else:
+        error.message = without_values(error)
     error.extensions = extensions
+
+
+def throttling(error: Throttled) -> dict[str, Any]:
+    """What the error's `extensions` say, for whoever wants to come back in time."""
+    return {"limit": error.limit, "cost": error.cost, "retryAfterSeconds": error.retry_after}
 
 
 def top_level_code(error: GraphQLError) -> str:
@@ -138,6 +151,12 @@ def top_level_code(error: GraphQLError) -> str:
             return "FORBIDDEN"
         case NotFound():
             return "NOT_FOUND"
+        case Throttled():
+            return THROTTLED
+        case DocumentUnknown():
+            return "PERSISTED_QUERY_NOT_FOUND"
+        case DocumentNotTrusted():
+            return "DOCUMENT_NOT_TRUSTED"
         case QueryTooComplex():
             return "QUERY_TOO_COMPLEX"
         case AppError() | CannotGetOperationTypeError():

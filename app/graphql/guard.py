@@ -31,6 +31,8 @@ from app.errors import LimitExceeded
 from app.graphql.relay import DEFAULT_PAGE, MAX_PAGE
 
 MUTATION_COST = 10
+# So that a small request costs a point, and the largest that is let through 100, which is what the first plan has.
+COST_OF_A_POINT = 10
 _PAGE_ARGUMENTS = ("first", "last")
 # The fields of a connection that there is one of, whatever the page.
 _ONCE = ("pageInfo", "totalCount")
@@ -92,6 +94,11 @@ def check(size: Size, limits: QueryLimits) -> None:
         if actual > limit:
             message = f"The document has {actual} {words}; the limit is {limit}."
             raise QueryTooComplex(message, name=name, limit=limit, actual=actual)
+
+
+def points(cost: int) -> int:
+    """What rate limits count: 1 at least."""
+    return max(1, cost // COST_OF_A_POINT)
 
 
 def page_variables(document: DocumentNode) -> frozenset[str]:

@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import structlog
+from graphql import GraphQLError
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,11 +17,15 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app.db.availability import is_unavailable
-from app.errors import AppError, Unauthenticated
+from app.errors import AppError, InvalidInput, Unauthenticated
+from app.graphql.admission import admit, admit_refused
 from app.graphql.context import Context, Resources
-from app.graphql.errors import INTERNAL, UNAVAILABLE_MESSAGE, UNEXPECTED
+from app.graphql.cost import cost_headers, current_charge, spend_all
+from app.graphql.errors import INTERNAL, THROTTLED, UNAVAILABLE_MESSAGE, UNEXPECTED, top_level_code
+from app.graphql.guard import QueryTooComplex
 from app.graphql.requests import (
     BAD_USER_INPUT,
+    JSON_TYPE,
     RESPONSE_TYPE,
     ClientGone,
     Refused,
@@ -32,8 +37,10 @@ from app.graphql.requests import (
     respond,
 )
 from app.graphql.schema import schema
-from app.principal import Principal
+from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown, document_of
+from app.principal import Person, Principal
 from app.services.account.authenticate import Credentials
+from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +57,15 @@ class GraphQLHTTP:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = uuid.uuid4().hex
         headers = Headers(scope=scope)
+        current_charge.set(None)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 response = await self._answer(scope, headers, receive, request_id)
             except ClientGone:
                 return
             except Exception as error:
-                response = refusal(headers, broken(error), request_id)
-        response.headers["X-Request-Id"] = request_id
+                response = refusal(headers, await refusal_of(self._resources, error, media_type(headers)), request_id)
+        response.headers.update({"X-Request-Id": request_id} | cost_headers())
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, request_id: str) -> Response:
@@ -70,14 +78,16 @@ class GraphQLHTTP:
         context = Context(self._resources, request_id, live=False)
         try:
             context.enter(await caller(self._resources, credentials_of(headers)))
+            request["query"] = await asked(request, context, media_type(headers))
             return await self._execute(request, context, headers, allowed)
         finally:
-            await context.close()
+            await context.end()
 
     async def _execute(
         self, request: dict[str, Any], context: Context, headers: Headers, allowed: tuple[OperationType, ...]
     ) -> Response:
         seconds = self._resources.settings.bizq_max_execution_seconds
+        await admit(context, request["query"], request.get("operationName"), request.get("variables"))
         try:
             async with asyncio.timeout(seconds):
                 result = await schema.execute(
@@ -88,6 +98,7 @@ class GraphQLHTTP:
                     allowed_operation_types=allowed,
                 )
         except TimeoutError:
+            spend_all()
             message = f"This took longer than {seconds:g} s, which is the limit: ask for less, or in several requests."
             raise Refused(400, "QUERY_TOO_COMPLEX", message) from None
         except InvalidOperationTypeError as error:
@@ -101,6 +112,8 @@ class GraphQLHTTP:
             refused = refused or (result.data is None and all(error.path is None for error in result.errors))
         if not refused:
             body["data"] = result.data
+        if result.extensions:
+            body["extensions"] = result.extensions
         media = media_type(headers)
         # application/json keeps 200 for what a legacy client would otherwise take for a transport failure.
         status = 400 if refused and media == RESPONSE_TYPE else 200
@@ -118,20 +131,51 @@ def credentials_of(headers: Headers) -> Credentials:
     return Credentials(headers.get("authorization"), headers.get("x-workspace-id"))
 
 
-async def caller(resources: Resources, credentials: Credentials) -> Principal | None:
+async def asked(request: dict[str, Any], context: Context, media: str) -> str:
+    """The document to execute. Raises Refused; in application/json with 200, as any document that is not executed."""
+    try:
+        return await document_of(request, context)
+    except InvalidInput as error:
+        raise Refused(400, BAD_USER_INPUT, error.message, error=error) from None
+    except (DocumentUnknown, DocumentNotTrusted) as error:
+        code = top_level_code(GraphQLError(error.message, original_error=error))
+        raise Refused(200 if media == JSON_TYPE else 400, code, error.message, error=error) from None
+
+
+async def caller(resources: Resources, credentials: Credentials) -> Principal | Person | None:
     """None for an anonymous one. Raises Refused for one that shows what is wrong."""
     try:
-        return await resources.authenticator.principal(credentials)
+        return await resources.authenticator.caller(credentials)
     except Unauthenticated as error:
         raise Refused(401, "UNAUTHENTICATED", error.message, WWW_Authenticate="Bearer") from None
     except AppError as error:
         raise Refused(403, "FORBIDDEN", error.message) from None
 
 
-def broken(error: Exception) -> Refused:
-    """The answer to what ended a request before it could be executed. Logs what nobody expected."""
+async def refusal_of(resources: Resources, error: Exception, media: str) -> Refused:
+    """As `broken`. To be refused costs a point as well, and with none left it is throttled."""
+    if isinstance(error, Refused):
+        try:
+            await admit_refused(resources)
+        except Throttled as throttled:
+            return broken(throttled, media)
+    return broken(error, media)
+
+
+def broken(error: Exception, media: str) -> Refused:
+    """The answer to what ended a request before it could be executed. Logs what nobody expected.
+
+    `media` is the type of the answer that was asked for: in application/json whatever GraphQL itself has to say has
+    status 200 (specification of GraphQL over HTTP).
+    """
     if isinstance(error, Refused):
         return error
+    if isinstance(error, Throttled):
+        status = 200 if media == JSON_TYPE else 429
+        return Refused(status, THROTTLED, error.message, error=error, Retry_After=str(error.retry_after))
+    if isinstance(error, QueryTooComplex):
+        status = 200 if media == JSON_TYPE else 400
+        return Refused(status, "QUERY_TOO_COMPLEX", error.message, error=error)
     if is_unavailable(error):
         log.warning("request refused: the database does not answer", reason=type(error).__name__)
         return Refused(503, INTERNAL, UNAVAILABLE_MESSAGE, Retry_After="1")

@@ -27,11 +27,12 @@ from graphql import (
     create_source_event_stream,
     located_error,
 )
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.graphql.context import Context
+from app.graphql.cost import cost_extensions, spend_all
 from app.graphql.documents import operation_of, parse_document, problems
 from app.graphql.errors import publish
+from app.graphql.executor import Executor as OwnExecutor
 from app.graphql.schema import schema
 from app.graphql.task.types import TaskEvent
 
@@ -66,6 +67,8 @@ async def subscribe(
     if isinstance(source, ExecutionResult):
         raise NotStarted(_published(source.errors or [], context))
     sharing = _Sharing(executor, query)
+    spend_all()
+    told = cost_extensions()
     async with aclosing(cast("AsyncGenerator[Any, None]", source)) as events:
         while True:
             try:
@@ -75,14 +78,18 @@ async def subscribe(
             except Exception as error:
                 yield _failed(error, executor, context)
                 return
-            yield await sharing.result(event)
+            result = await sharing.result(event)
+            # Events are free, and their encoding is shared: what it costs to watch is told with the first.
+            yield _with_extensions(result, told) if told else result
+            told = {}
 
 
 def _executor(
     query: str, variables: dict[str, Any] | None, operation_name: str | None, context: Context
 ) -> Executor[Any]:
     limits = context.resources.query_limits
-    built = problems(_SCHEMA, query, operation_name, variables, limits) or StrawberryGraphQLCoreExecutionContext.build(
+    found = problems(_SCHEMA, query, operation_name, variables, limits, context.disclosure)
+    built = found or OwnExecutor.build(
         _SCHEMA,
         parse_document(query, limits.tokens),
         context_value=context,
@@ -152,6 +159,10 @@ def _encoded(result: ExecutionResult) -> bytes:
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
     return orjson.dumps(body, default=str)
+
+
+def _with_extensions(result: bytes, extensions: dict[str, Any]) -> bytes:
+    return b'%b,"extensions":%b}' % (result.removesuffix(b"}"), orjson.dumps(extensions))
 
 
 def _failed(error: Exception, executor: Executor[Any], context: Context) -> bytes:

@@ -14,12 +14,12 @@ from app.errors import LimitExceeded
 from app.graphql.account.types import ApiKey
 from app.graphql.account.user import User
 from app.graphql.context import Info
+from app.graphql.permissions import NODE
 from app.graphql.relay import MAX_PAGE, Node
 from app.graphql.task.types import Task
 from app.graphql.template.types import Template, TemplateVersion
 from app.graphql.worker.types import Worker
 from app.graphql.workspace.types import Workspace
-from app.principal import Permission
 from app.services.account import queries as accounts
 
 
@@ -51,10 +51,10 @@ async def _load(info: Info, id: str) -> Node | None:
     if found is None:
         return None
     prefix, key = found
-    kind = _KINDS.get(prefix)
+    kind = KINDS.get(prefix)
     if kind is None:
         return None
-    info.context.principal.require(kind.permission)
+    info.context.principal.require(NODE[kind.node.__name__])
     row = await kind.load(info, key)
     return kind.node.from_row(row) if row is not None else None
 
@@ -69,24 +69,21 @@ class _Kind:
     """How a global id's prefix is looked up."""
 
     node: Any
-    permission: Permission
     load: Callable[[Info, UUID], Awaitable[RowMapping | dict[str, Any] | None]]
 
 
-_KINDS = {
-    ids.TASK: _Kind(Task, Permission.TASK_READ, lambda info, key: info.context.loaders.task.load(key)),
-    ids.WORKER: _Kind(Worker, Permission.WORKER_READ, lambda info, key: info.context.loaders.worker.load(key)),
-    ids.TEMPLATE: _Kind(Template, Permission.TEMPLATE_READ, lambda info, key: info.context.loaders.template.load(key)),
+KINDS = {
+    ids.TASK: _Kind(Task, lambda info, key: info.context.loaders.task.load(key)),
+    ids.WORKER: _Kind(Worker, lambda info, key: info.context.loaders.worker.load(key)),
+    ids.TEMPLATE: _Kind(Template, lambda info, key: info.context.loaders.template.load(key)),
     ids.TEMPLATE_VERSION: _Kind(
         TemplateVersion,
-        Permission.TEMPLATE_READ,
         lambda info, key: info.context.loaders.template_version.load(key),
     ),
-    ids.USER: _Kind(User, Permission.WORKSPACE_READ, lambda info, key: info.context.loaders.user.load(key)),
-    ids.WORKSPACE: _Kind(Workspace, Permission.WORKSPACE_READ, _workspace),
+    ids.USER: _Kind(User, lambda info, key: info.context.loaders.user.load(key)),
+    ids.WORKSPACE: _Kind(Workspace, _workspace),
     ids.API_KEY: _Kind(
         ApiKey,
-        Permission.WORKSPACE_READ,
         lambda info, key: info.context.reader.row(accounts.api_keys_by_ids([key])),
     ),
 }

@@ -1,5 +1,6 @@
 """A GraphQL request as it comes over HTTP, and the answers to what is none."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -8,6 +9,10 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from app.errors import AppError, InvalidInput, LimitExceeded
+from app.graphql.cost import cost_extensions
+from app.graphql.errors import throttling
+from app.graphql.guard import QueryTooComplex
+from app.services.limit.throttle import Throttled
 
 RESPONSE_TYPE = "application/graphql-response+json"
 JSON_TYPE = "application/json"
@@ -49,8 +54,10 @@ async def from_body(headers: Headers, receive: Receive, limit: int) -> dict[str,
 
 
 def from_url(query: QueryParams) -> dict[str, Any]:
-    """The parameters in a URL; `variables` and `extensions` are JSON. Raises Refused."""
-    request: dict[str, Any] = {name: query[name] for name in ("query", "operationName") if name in query}
+    """The parameters in a URL; `variables` and `extensions` are JSON, and an empty name is none. Raises Refused."""
+    request: dict[str, Any] = {
+        name: query[name] for name in ("query", "documentId", "operationName") if query.get(name)
+    }
     try:
         for name in ("variables", "extensions"):
             if name in query:
@@ -70,7 +77,13 @@ def refusal(headers: Headers, refused: Refused, request_id: str) -> Response:
         extensions["path"] = list(refused.error.path)
     if isinstance(refused.error, LimitExceeded):
         extensions |= {"limit": refused.error.limit, "actual": refused.error.actual}
-    body = {"errors": [{"message": refused.message, "extensions": extensions}]}
+    if isinstance(refused.error, QueryTooComplex):
+        extensions["limitName"] = refused.error.name
+    if isinstance(refused.error, Throttled):
+        extensions |= throttling(refused.error)
+    body: dict[str, Any] = {"errors": [{"message": refused.message, "extensions": extensions}]}
+    if cost := cost_extensions():
+        body["extensions"] = cost
     response = respond(body, refused.status, media_type(headers))
     response.headers.update(refused.headers)
     return response
@@ -105,11 +118,19 @@ def _json(text: str | bytes, what: str, name: str) -> Any:
         raise InvalidInput(f"{what} is not valid JSON in UTF-8.", (name,)) from None
 
 
+def names_document(request: Mapping[str, Any]) -> bool:
+    """Whether it asks, well or not, for a document that the service has."""
+    extensions = request.get("extensions")
+    return request.get("documentId") is not None or (isinstance(extensions, dict) and "persistedQuery" in extensions)
+
+
 def _checked(request: Any) -> dict[str, Any]:
     """Raises InvalidInput for what is not a GraphQL request."""
     if not isinstance(request, dict):
         raise InvalidInput("The body is one JSON object; batches are not supported.", ("body",))
-    if not isinstance(request.get("query"), str) or not request["query"]:
+    if not isinstance(request.get("query"), str | None):
+        raise InvalidInput("query is the GraphQL document as a string.", ("query",))
+    if not request.get("query") and not names_document(request):
         raise InvalidInput("query is missing: the GraphQL document as a string.", ("query",))
     if not isinstance(request.get("variables"), dict | None):
         raise InvalidInput("variables is a JSON object.", ("variables",))

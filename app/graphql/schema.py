@@ -6,11 +6,15 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 from strawberry.types.execution import ExecutionContext
 
+from app.graphql import permissions
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
+from app.graphql.audit.queries import AuditQueries
 from app.graphql.context import Context
+from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
 from app.graphql.errors import GenericError, LimitError, publish
+from app.graphql.executor import Executor
 from app.graphql.node import NodeQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
@@ -21,6 +25,8 @@ from app.graphql.template.mutations import TemplateMutations
 from app.graphql.template.queries import TemplateQueries
 from app.graphql.worker.mutations import WorkerMutations
 from app.graphql.worker.queries import WorkerQueries
+from app.graphql.workspace.mutations import WorkspaceMutations
+from app.graphql.workspace.queries import WorkspaceQueries
 
 
 class Schema(strawberry.Schema):
@@ -32,16 +38,34 @@ class Schema(strawberry.Schema):
 
 
 Query = merge_types(
-    "Query", (NodeQueries, AccountQueries, TaskQueries, WorkerQueries, TemplateQueries, ServerInfoQueries)
+    "Query",
+    (
+        NodeQueries,
+        AccountQueries,
+        WorkspaceQueries,
+        TaskQueries,
+        WorkerQueries,
+        TemplateQueries,
+        AuditQueries,
+        ServerInfoQueries,
+    ),
 )
-Mutation = merge_types("Mutation", (AccountMutations, TaskMutations, WorkerMutations, TemplateMutations))
+Mutation = merge_types(
+    "Mutation", (AccountMutations, WorkspaceMutations, TaskMutations, WorkerMutations, TemplateMutations)
+)
 Subscription = merge_types("Subscription", (TaskSubscriptions,))
-for root, description in (
-    (Query, "Everything that can be read."),
-    (Mutation, "Everything that can be changed. Expected failures are in the payload's errors."),
-    (Subscription, "Everything that can be watched live."),
+for root, needs, description in (
+    (Query, permissions.QUERY, "Everything that can be read."),
+    (
+        Mutation,
+        permissions.MUTATION,
+        "Everything that can be changed. Expected failures are in the payload's errors.",
+    ),
+    (Subscription, permissions.SUBSCRIPTION, "Everything that can be watched live."),
 ):
-    root.__strawberry_definition__.description = description  # type: ignore[attr-defined]
+    definition = root.__strawberry_definition__  # type: ignore[attr-defined]
+    definition.description = description
+    permissions.protect(definition.fields, needs)
 
 schema = Schema(
     query=Query,
@@ -50,6 +74,8 @@ schema = Schema(
     types=[GenericError, LimitError],
     extensions=[
         Documents,
+        CostReport,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
+    execution_context_class=Executor,
 )

@@ -6,9 +6,12 @@ import strawberry
 
 from app.graphql import relay
 from app.graphql.context import Info
-from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
+from app.graphql.limits import CONNECTION_INIT_SECONDS, MAX_COMPARISONS, SUBSCRIPTIONS_PER_SOCKET
+from app.graphql.rate_limits import RateLimits
 from app.services.task import create, draft
 from app.services.task.watch import RESUME_WINDOW
+from app.services.workspace.create import MAX_WORKSPACES
+from app.services.workspace.invitations import GOOD_FOR, MAX_OPEN
 
 
 @strawberry.type(description="The limits of this installation.")
@@ -31,17 +34,27 @@ class Limits:
     max_query_spreads: int = strawberry.field(description="Most fragment spreads in an operation.")
     max_query_directives: int = strawberry.field(description="Most directives in an operation.")
     max_query_cost: int = strawberry.field(
-        description="Most points an operation may cost: 1 for each object, times the page's rows; 10 for a mutation."
+        description="Highest cost of an operation: 1 for each object, times the page's rows; 10 for a mutation."
+    )
+    max_query_comparisons: int = strawberry.field(
+        description="Most comparisons that it may take to see whether fields which are selected repeatedly agree."
     )
     max_execution_seconds: float = strawberry.field(description="Longest time for a request over HTTP, in seconds.")
     access_token_seconds: int = strawberry.field(description="Life of an access token, in seconds.")
+    max_workspaces_per_person: int = strawberry.field(description="Most workspaces that a person can belong to.")
+    max_open_invitations: int = strawberry.field(description="Most open invitations to a workspace.")
+    invitation_days: int = strawberry.field(description="How long an invitation can be accepted, in days.")
 
 
 @strawberry.type(description="What is running here.")
 class ServerInfo:
     version: str = strawberry.field(description="Version of the service.")
     providers: list[str] = strawberry.field(description="The AI providers that are configured.")
+    trusted_documents_only: bool = strawberry.field(
+        description="Whether only documents are executed that the installation's operator has added beforehand."
+    )
     limits: Limits = strawberry.field(description="Every limit, as a number.")
+    rate_limits: RateLimits = strawberry.field(description="How much may be asked for in which time.")
 
 
 @strawberry.type
@@ -68,7 +81,17 @@ class ServerInfoQueries:
             max_query_spreads=settings.bizq_max_query_spreads,
             max_query_directives=settings.bizq_max_query_directives,
             max_query_cost=settings.bizq_max_query_cost,
+            max_query_comparisons=MAX_COMPARISONS,
             max_execution_seconds=settings.bizq_max_execution_seconds,
             access_token_seconds=settings.bizq_token_seconds,
+            max_workspaces_per_person=MAX_WORKSPACES,
+            max_open_invitations=MAX_OPEN,
+            invitation_days=GOOD_FOR.days,
         )
-        return ServerInfo(version=version("bizq"), providers=list(info.context.resources.intake.models), limits=limits)
+        return ServerInfo(
+            version=version("bizq"),
+            providers=list(info.context.resources.intake.models),
+            trusted_documents_only=settings.bizq_trusted_only,
+            limits=limits,
+            rate_limits=RateLimits.of(settings),
+        )

@@ -23,9 +23,11 @@ from strawberry.types.graphql import OperationType
 from app.errors import InvalidInput
 from app.graphql import live
 from app.graphql.access import LiveAccess
+from app.graphql.admission import admit
 from app.graphql.context import Context, Resources
+from app.graphql.cost import cost_headers, current_charge
 from app.graphql.errors import publish
-from app.graphql.http import broken, caller, credentials_of
+from app.graphql.http import asked, caller, credentials_of, refusal_of
 from app.graphql.requests import BAD_USER_INPUT, ClientGone, Refused, from_body, from_url, only, refusal
 from app.graphql.schema import schema
 
@@ -50,15 +52,18 @@ class GraphQLSSE:
         request_id = uuid.uuid4().hex
         headers = Headers(scope=scope)
         context = Context(self._resources, request_id, live=True)
+        current_charge.set(None)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 request = await self._request(scope, headers, receive)
                 context.enter(await caller(self._resources, credentials_of(headers)))
+                request["query"] = await asked(request, context, EVENT_STREAM)
+                await admit(context, request["query"], request.get("operationName"), request.get("variables"))
             except ClientGone:
                 return
             except Exception as error:
-                response = refusal(headers, broken(error), request_id)
-                response.headers["X-Request-Id"] = request_id
+                response = refusal(headers, await refusal_of(self._resources, error, EVENT_STREAM), request_id)
+                response.headers.update({"X-Request-Id": request_id} | cost_headers())
                 await response(scope, receive, send)
                 return
             context.last_event_id = headers.get("last-event-id")
@@ -96,6 +101,7 @@ class _Stream:
                 (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode()),
                 (b"x-accel-buffering", b"no"),
                 (b"x-request-id", self._context.request_id.encode()),
+                *((name.lower().encode(), value.encode()) for name, value in cost_headers().items()),
             ],
         }
         tasks = [
@@ -121,11 +127,11 @@ class _Stream:
         await self._send({"type": "http.response.body", "body": b""})
 
     def _watch_access(self) -> LiveAccess | None:
-        principal = self._context.caller
-        if principal is None:
+        caller = self._context.caller
+        if caller is None:
             return None
         access = LiveAccess(
-            credentials_of(self._headers), principal, self._context.enter, lambda reason: self._over.set()
+            credentials_of(self._headers).of(caller), caller, self._context.enter, lambda reason: self._over.set()
         )
         self._context.resources.access.enter(access)
         return access
@@ -177,6 +183,8 @@ async def _results(
         body: dict[str, Any] = {} if isinstance(answer, PreExecutionError) else {"data": answer.data}
         if answer.errors:
             body["errors"] = [error.formatted for error in answer.errors]
+        if answer.extensions:
+            body["extensions"] = answer.extensions
         yield orjson.dumps(body, default=str)
         return
     refusal = GraphQLError(problem.message, original_error=problem)

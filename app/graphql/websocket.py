@@ -22,23 +22,44 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
+    PingMessage,
     SubscribeMessage,
 )
 
+from app.db.availability import is_unavailable
 from app.errors import AppError, LimitExceeded
 from app.graphql import live
 from app.graphql.access import LiveAccess
+from app.graphql.admission import admit, as_graphql_error
 from app.graphql.context import Context, Resources
 from app.graphql.documents import parse_document
 from app.graphql.errors import publish
 from app.graphql.guard import QueryTooComplex
 from app.graphql.limits import CONNECTION_INIT_SECONDS, SUBSCRIPTIONS_PER_SOCKET
 from app.graphql.schema import schema
+from app.graphql.socket_messages import complaint, reason
+from app.graphql.trusted import document_of
 from app.services.account.authenticate import Credentials
+from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
-# Close code of graphql-transport-ws: come back with other credentials.
+# Close codes of graphql-transport-ws. The second: come back with other credentials.
+UNAUTHORIZED = 4401
 FORBIDDEN = 4403
+ID_IN_USE = 4409
+# A close code of WebSocket itself.
+TRY_AGAIN_LATER = 1013
+
+
+class _Operation(Operation[Context, None]):
+    """With all of its `request`, which may name a document instead of having one."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, handler: "_Handler", operation_id: str, request: dict[str, Any]) -> None:
+        query, variables, name = request.get("query") or "", request.get("variables"), request.get("operationName")
+        super().__init__(handler, operation_id, query, variables, name)
+        self.request = request
 
 
 class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
@@ -48,20 +69,30 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
     _closing: asyncio.Task[None] | None = None
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        await super().handle_connection_init(message)
-        principal = self.context.caller
-        if self.connection_acknowledged and principal is not None and self._access is None:
-            self._access = LiveAccess(self.context.credentials, principal, self.context.enter, self._end)
+        if message.get("payload") is None:
+            # Which means the same as none; Strawberry takes it for one that is wrong.
+            message.pop("payload", None)
+        try:
+            await super().handle_connection_init(message)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            log.warning("socket refused: the database does not answer", reason=type(error).__name__)
+            await self.websocket.close(code=TRY_AGAIN_LATER, reason="The database does not answer at the moment")
+            return
+        caller = self.context.caller
+        if self.connection_acknowledged and caller is not None and self._access is None:
+            self._access = LiveAccess(self.context.credentials, caller, self.context.enter, self._end)
             self.context.resources.access.enter(self._access)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, why: str) -> None:
         # In a task: a client that does not read would hold the others up.
-        self._closing = asyncio.create_task(self._close(reason))
+        self._closing = asyncio.create_task(self._close(why))
 
-    async def _close(self, reason: str) -> None:
+    async def _close(self, why: str) -> None:
         for operation_id in list(self.operations):
             await self.cleanup_operation(operation_id)
-        await self.websocket.close(code=FORBIDDEN, reason=reason)
+        await self.websocket.close(code=FORBIDDEN, reason=reason(why))
 
     async def shutdown(self) -> None:
         if self._access is not None:
@@ -71,16 +102,32 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
             self._closing.cancel()
 
     async def handle_message(self, message: Message) -> None:
-        if not _is_message(message):
-            await self.handle_invalid_message("Not a message of graphql-transport-ws")
+        wrong = complaint(message)
+        if wrong is not None:
+            await self.handle_invalid_message(wrong)
         else:
             await super().handle_message(message)
 
+    async def handle_ping(self, message: PingMessage) -> None:
+        payload = message.get("payload")
+        await self.send_message({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
+
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        wanted = len(self.operations) + 1
-        if message["id"] in self.operations or wanted <= SUBSCRIPTIONS_PER_SOCKET:
-            await super().handle_subscribe(message)
-            return
+        """Strawberry's, with a document that may be named by its hash, and a reason that fits into a frame."""
+        operation_id, wanted = message["id"], len(self.operations) + 1
+        if not self.connection_acknowledged:
+            await self.websocket.close(code=UNAUTHORIZED, reason="Unauthorized")
+        elif operation_id in self.operations:
+            await self.websocket.close(code=ID_IN_USE, reason=reason(f"Subscriber for {operation_id} already exists"))
+        elif wanted > SUBSCRIPTIONS_PER_SOCKET:
+            await self._refuse_one_more(operation_id, wanted)
+        else:
+            operation = _Operation(self, operation_id, cast("dict[str, Any]", message["payload"]))
+            self.operations[operation_id] = operation
+            operation.task = asyncio.create_task(self.run_operation(operation))
+            operation.task.add_done_callback(self._task_done)
+
+    async def _refuse_one_more(self, operation_id: str, wanted: int) -> None:
         problem = LimitExceeded(
             f"{wanted} operations on one socket; the limit is {SUBSCRIPTIONS_PER_SOCKET}.",
             limit=SUBSCRIPTIONS_PER_SOCKET,
@@ -88,9 +135,23 @@ class _Handler(BaseGraphQLTransportWSHandler[Context, None]):
         )
         error = GraphQLError(problem.message, original_error=problem)
         publish(error, self.context.request_id)
-        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+        await self.send_message({"id": operation_id, "type": "error", "payload": [error.formatted]})
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
+        assert isinstance(operation, _Operation)
+        try:
+            operation.query = await document_of(operation.request, self.context)
+        except Exception as problem:
+            # The boundary of the task. Publishing it logs what nobody expected.
+            error = GraphQLError(str(problem), original_error=problem)
+            publish(error, self.context.request_id)
+            await operation.send_initial_errors([error])
+            return
+        try:
+            await admit(self.context, operation.query, operation.operation_name, operation.variables)
+        except (Throttled, QueryTooComplex) as refused:
+            await operation.send_initial_errors([as_graphql_error(refused, self.context)])
+            return
         if not live.is_subscription(operation.query, operation.operation_name, self.context):
             await self._run_once(operation)
             return
@@ -160,10 +221,11 @@ class GraphQLWebSocket(GraphQL[Context, None]):
         workspace = _text(params, "workspaceId", "X-Workspace-Id") or context.credentials.workspace
         context.credentials = Credentials(authorization, workspace)
         try:
-            principal = await self._resources.authenticator.principal(context.credentials)
+            caller = await self._resources.authenticator.caller(context.credentials)
         except AppError:
             raise ConnectionRejectionError from None
-        context.enter(principal)
+        context.credentials = context.credentials.of(caller)
+        context.enter(caller)
         return {"requestId": context.request_id}
 
     def decode_json(self, data: str | bytes) -> object:
@@ -172,27 +234,6 @@ class GraphQLWebSocket(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> str:
         return orjson.dumps(data, default=str).decode()
-
-
-def _is_message(message: object) -> bool:
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return False
-    if message["type"] == "connection_init" and message.get("payload") is None:
-        # The specification allows null, which means the same as none.
-        message.pop("payload", None)
-    if message["type"] == "complete":
-        return isinstance(message.get("id"), str)
-    if message["type"] != "subscribe":
-        return True
-    payload = message.get("payload")
-    return (
-        isinstance(message.get("id"), str)
-        and isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and bool(payload["query"])
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("operationName"), str | None)
-    )
 
 
 def _text(params: Mapping[str, object], *names: str) -> str | None:

@@ -54,6 +54,16 @@ def unique_varchar(length: int) -> Any:
     return Field(sa_type=sa.String(length), unique=True)
 
 
+def sealed() -> Any:
+    """Only the vault opens it; app/db/sealed.py lists it."""
+    return Field(sa_type=sa.LargeBinary, sa_column_kwargs={"info": {"sealed": True}})
+
+
+def blind_index() -> Any:
+    """What a sealed column is found by."""
+    return Field(sa_type=sa.LargeBinary, unique=True)
+
+
 def optional_varchar(length: int) -> Any:
     return Field(default=None, sa_type=sa.String(length), nullable=True)
 

@@ -18,10 +18,13 @@ from app import ids
 from app.actors.runner import Runner
 from app.actors.work import work
 from app.db.engine import create_engine
+from app.db.vault import Vault
 from app.embedded.port import free_port
 from app.events.hub import Hub
 from app.fakes.app import create_app as create_fakes
 from app.fakes.faults import FaultQueue
+from app.integrations.console import NoMailer
+from app.integrations.delivery import MailDelivery
 from app.main import build_app
 from app.principal import Principal, Role
 from app.queue.announcer import Announcer
@@ -98,7 +101,7 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 async def unit_of_work(settings: Settings, engine: AsyncEngine) -> AsyncIterator[UnitOfWorkFactory]:
     hub, announcer = Hub(settings.redis), Announcer(create_broker(settings.redis))
     await hub.start()
-    yield UnitOfWorkFactory(engine, hub, announcer)
+    yield UnitOfWorkFactory(engine, hub, announcer, MailDelivery(NoMailer()))
     await announcer.close()
     await hub.stop()
 
@@ -133,11 +136,16 @@ class Tenant:
 MakeTenant = Callable[..., Awaitable[Tenant]]
 
 
+@pytest.fixture(scope="session")
+def vault(settings: Settings) -> Vault:
+    return Vault(settings.encryption_keys)
+
+
 @pytest.fixture
-def make_tenant(unit_of_work: UnitOfWorkFactory) -> MakeTenant:
+def make_tenant(unit_of_work: UnitOfWorkFactory, vault: Vault) -> MakeTenant:
     async def make(role: Role = Role.OWNER) -> Tenant:
         email = f"{secrets.token_hex(8)}@example.com"
-        account = await sign_up(unit_of_work, SignUp(email, "correct horse battery", "Test", "Test workspace"))
+        account = await sign_up(unit_of_work, vault, SignUp(email, "correct horse battery", "Test", "Test workspace"))
         key = api_keys.generate()
         async with unit_of_work(account.principal) as uow:
             await add_api_key(uow, creator_id=account.user_id, name="test", key=key, role=role)

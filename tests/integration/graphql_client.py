@@ -48,9 +48,13 @@ class Socket:
         self._reader = asyncio.create_task(self._read())
 
     async def subscribe(self, query: str, **variables: Any) -> "Stream":
+        return await self.request({"query": query, "variables": variables})
+
+    async def request(self, payload: dict[str, Any]) -> "Stream":
+        """An operation as GraphQL over HTTP has it."""
         number = str(next(self._ids))
         self._queues[number] = asyncio.Queue()
-        message = {"id": number, "type": "subscribe", "payload": {"query": query, "variables": variables}}
+        message = {"id": number, "type": "subscribe", "payload": payload}
         await self.connection.send(json.dumps(message))
         return Stream(self, number, self._queues[number])
 

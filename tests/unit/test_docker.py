@@ -203,7 +203,7 @@ def test_every_variable_that_is_set_is_one_that_is_read() -> None:
         known = SETTINGS if name in ours() else {"POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"}
         assert service.get("environment", {}).keys() <= known, name
     asked_for = set(re.findall(r"\$\{([A-Z_]+)", (DOCKER / "compose.yaml").read_text()))
-    assert asked_for == {"POSTGRES_PASSWORD", "BIZQ_TOKEN_KEY", "BIZQ_PORT"}
+    assert asked_for == {"POSTGRES_PASSWORD", "BIZQ_TOKEN_KEY", "BIZQ_ENCRYPTION_KEY", "BIZQ_PORT"}
 
 
 def test_every_setting_of_the_service_can_be_made_in_production() -> None:
@@ -217,9 +217,10 @@ def test_every_setting_of_the_service_can_be_made_in_production() -> None:
 def test_secrets_are_required_and_go_to_whoever_needs_them_only() -> None:
     environments = {name: service["environment"] for name, service in ours().items()}
 
-    assert environments["migrate"].keys() == {"DATABASE_OWNER_URL"}
+    assert environments["migrate"].keys() == {"DATABASE_OWNER_URL", "BIZQ_ENCRYPTION_KEY"}
     assert ":?" in environments["migrate"]["DATABASE_OWNER_URL"]
     assert ":?" in environments["api"]["BIZQ_TOKEN_KEY"]
+    assert ":?" in environments["migrate"]["BIZQ_ENCRYPTION_KEY"] == environments["api"]["BIZQ_ENCRYPTION_KEY"]
     assert "BIZQ_TOKEN_KEY" not in environments["worker"]
 
 

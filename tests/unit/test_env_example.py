@@ -87,7 +87,7 @@ def test_all_of_it_is_refused_until_the_key_is_a_secret_of_ones_own(folder: Path
 
 def test_all_of_it_with_a_key_is_a_complete_set_of_settings(folder: Path) -> None:
     key = base64.b64encode(bytes(range(32))).decode()
-    values = variables() | {"BIZQ_TOKEN_KEY": key}
+    values = variables() | {"BIZQ_TOKEN_KEY": key, "BIZQ_ENCRYPTION_KEY": key}
     (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in values.items()))
 
     loaded = load()

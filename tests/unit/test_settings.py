@@ -14,8 +14,10 @@ SECRETS = {
     "DATABASE_OWNER_URL": "postgresql://owner:owner-secret@localhost/bizq",
     "REDIS_URL": "redis://:redis-secret@localhost:6379/0",
     "BIZQ_TOKEN_KEY": KEY,
+    "BIZQ_ENCRYPTION_KEY": KEY,
     "OPENAI_API_KEY": "sk-openai-secret",
     "ANTHROPIC_API_KEY": "sk-anthropic-secret",
+    "SMTP_URL": "smtps://ann:smtp-secret@localhost",
 }
 Load = Callable[..., Settings]
 
@@ -104,6 +106,29 @@ def test_origins_are_separated_by_commas(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "app.example.com",
+        "https://App.example.com",
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://user@app.example.com",
+        "https://app.example.com:443",
+        "http://app.example.com:80",
+    ],
+)
+def test_an_origin_is_written_as_browsers_do(load: Load, origin: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^ALLOWED_ORIGINS: {origin} is not an origin such as"):
+        load(ALLOWED_ORIGINS=f"https://app.example.com,{origin}")
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://[::1]:8443", "app+x://host", "http://app:443"])
+def test_other_origins_are_taken_as_they_are(load: Load, origin: str) -> None:
+    assert load(ALLOWED_ORIGINS=origin).allowed_origins == (origin,)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("BIZQ_PROT", "BIZQ_PROT is not a setting of BizQ. Did you mean BIZQ_PORT?"),
@@ -126,7 +151,7 @@ def test_variables_of_others_and_of_the_command_line_are_left_alone(load: Load) 
     assert loaded == Settings()
 
 
-@pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL", "BIZQ_TOKEN_KEY"])
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL", "BIZQ_TOKEN_KEY", "BIZQ_ENCRYPTION_KEY"])
 def test_a_missing_variable_of_the_service_is_named_with_what_to_do(load: Load, missing: str) -> None:
     loaded = load(**{name: value for name, value in SECRETS.items() if name != missing})
 

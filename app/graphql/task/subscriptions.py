@@ -11,7 +11,6 @@ from app.errors import InvalidInput
 from app.graphql.context import Info
 from app.graphql.task.inputs import TaskFilterInput, decode_id, require_id
 from app.graphql.task.types import TaskEvent, TaskOutputChunk, event_view
-from app.principal import Permission
 from app.services.task.follow_output import follow_output
 from app.services.task.queries import TaskFilter
 from app.services.task.watch import Watcher
@@ -60,7 +59,6 @@ class TaskSubscriptions:
             strawberry.argument(description="How many characters of the latest attempt you have already."),
         ] = 0,
     ) -> AsyncGenerator[TaskOutputChunk, None]:
-        info.context.principal.require(Permission.TASK_READ)
         wanted_id = require_id(ids.TASK, "Task", task_id, "taskId")
         resources = info.context.resources
         offset = _offset(info.context.last_event_id) if info.context.last_event_id else from_offset or 0

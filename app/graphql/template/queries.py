@@ -8,7 +8,6 @@ from sqlalchemy import select
 from app.graphql.context import Info
 from app.graphql.relay import After, First, PageArguments, fetch_page, uuid_key
 from app.graphql.template.types import TemplateConnection
-from app.principal import Permission
 from app.services.template import queries
 
 _KEY = uuid_key(queries.COLUMNS.id, "template")
@@ -25,7 +24,6 @@ class TemplateQueries:
         search: Annotated[str | None, strawberry.argument(description="Words of name or category, or a slug.")] = None,
         category: Annotated[str | None, strawberry.argument(description="Only this category.")] = None,
     ) -> TemplateConnection:
-        info.context.principal.require(Permission.TEMPLATE_READ)
         statement = select(*queries.COLUMNS).where(*queries.matching(search, category))
         page = await fetch_page(info.context.reader, statement, _KEY, PageArguments(first, after))
         return TemplateConnection.from_page(page)

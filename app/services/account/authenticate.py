@@ -2,8 +2,9 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
@@ -11,15 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.errors import Forbidden, Unauthenticated
-from app.principal import Permission, Principal, Role
+from app.principal import Permission, Person, Principal, Role
 from app.services.account import api_keys
-from app.services.account.tokens import Claims, TokenSigner
+from app.services.account.external_tokens import ExternalTokens
+from app.services.account.key_use import KeyUse
+from app.services.account.tokens import Claims, NotOurs, TokenSigner
 
-# A revoked key or membership stops working within this time.
+# A revoked key, session or membership stops working within this time.
 CACHE_SECONDS = 1.0
 CACHE_SIZE = 10_000
-_API_KEY = text("SELECT * FROM auth_api_key(:hash)")
-_MEMBERSHIPS = text("SELECT * FROM auth_memberships(:user)")
+_API_KEY = text("SELECT k.*, auth_workspace_plan(k.workspace_id) AS plan FROM auth_api_key(:hash) k")
+_MEMBERSHIPS = text(
+    "SELECT m.*, auth_workspace_plan(m.workspace_id) AS plan FROM auth_session_memberships(:user, :session) m"
+)
+_Key: TypeAlias = "bytes | tuple[UUID, UUID | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +35,32 @@ class Credentials:
     authorization: str | None
     workspace: str | None
 
+    def of(self, caller: Principal | Person | None) -> "Credentials":
+        """For as long as a connection lives: in the workspace that it began in, whatever others are joined since."""
+        if not isinstance(caller, Principal):
+            return self
+        return Credentials(self.authorization, ids.encode(ids.WORKSPACE, caller.workspace_id))
+
 
 class Authenticator:
     """One a process. Look-ups are kept for a second: a burst of requests costs one."""
 
-    def __init__(self, engine: AsyncEngine, signer: TokenSigner) -> None:
+    def __init__(self, engine: AsyncEngine, signer: TokenSigner, external: ExternalTokens) -> None:
         self._engine = engine
         self._signer = signer
-        self._cache: OrderedDict[bytes | UUID, tuple[float, list[RowMapping]]] = OrderedDict()
+        self._external = external
+        self._key_use = KeyUse(engine)
+        self._cache: OrderedDict[_Key, tuple[float, list[RowMapping]]] = OrderedDict()
 
-    async def principal(self, credentials: Credentials) -> Principal | None:
-        """None for an anonymous caller. Raises Unauthenticated or Forbidden for one that shows what is wrong."""
+    async def close(self) -> None:
+        """Before the engine is disposed of: write which keys were used."""
+        await self._key_use.close()
+
+    async def caller(self, credentials: Credentials, *, fresh: bool = False) -> Principal | Person | None:
+        """None for an anonymous caller, a Person for one of several workspaces or none who names none.
+
+        `fresh` asks whatever is remembered. Raises Unauthenticated or Forbidden for one that shows what is wrong.
+        """
         if not credentials.authorization:
             return None
         scheme, _, token = credentials.authorization.strip().partition(" ")
@@ -47,51 +68,70 @@ class Authenticator:
             raise Unauthenticated("Authorization is `Bearer <access token or API key>`.")
         token = token.strip()
         if token.startswith(api_keys.PREFIX):
-            return await self._of_api_key(token, credentials.workspace)
-        return await self._of_user(self._signer.claims_of(token), credentials.workspace)
+            return await self._of_api_key(token, credentials.workspace, fresh)
+        return await self._of_user(await self._claims_of(token), credentials.workspace, fresh)
 
-    async def _of_api_key(self, secret: str, workspace: str | None) -> Principal:
+    async def _claims_of(self, token: str) -> Claims:
+        """Others are asked only about what is not ours."""
+        try:
+            return self._signer.claims_of(token)
+        except NotOurs:
+            return await self._external.claims_of(token)
+
+    async def _of_api_key(self, secret: str, workspace: str | None, fresh: bool) -> Principal:
         key = api_keys.hash_of(secret)
-        rows = await self._cached(key, lambda: self._rows(_API_KEY, {"hash": key}))
+        rows = await self._cached(key, lambda: self._rows(_API_KEY, {"hash": key}), fresh)
         if not rows:
             raise Unauthenticated("The API key is not valid: wrong, revoked or expired.")
         row = rows[0]
         if workspace and ids.decode(ids.WORKSPACE, workspace) != row["workspace_id"]:
             raise Forbidden("The API key belongs to another workspace than the one named.")
+        self._key_use.note(row["api_key_id"])
         scopes = None if row["scopes"] is None else frozenset(Permission(scope) for scope in row["scopes"])
         return Principal(
             workspace_id=row["workspace_id"],
             role=Role(row["role"]),
             api_key_id=row["api_key_id"],
             scopes=scopes,
+            plan=row["plan"],
         )
 
-    async def _of_user(self, claims: Claims, workspace: str | None) -> Principal:
+    async def _of_user(self, claims: Claims, workspace: str | None, fresh: bool) -> Principal | Person:
         user_id = claims.user_id
-        rows = await self._cached(user_id, lambda: self._rows(_MEMBERSHIPS, {"user": user_id}))
+        values = {"user": user_id, "session": claims.session_id}
+        rows = await self._cached((user_id, claims.session_id), lambda: self._rows(_MEMBERSHIPS, values), fresh)
+        if not rows[0]["live"]:
+            raise Unauthenticated("The session has ended; sign in again.")
+        memberships = [row for row in rows if row["workspace_id"] is not None]
         wanted = ids.decode(ids.WORKSPACE, workspace) if workspace else None
-        if workspace is None and len(rows) > 1:
-            raise Forbidden("You belong to several workspaces: name one in X-Workspace-Id.")
-        for row in rows:
+        if workspace is None and len(memberships) != 1:
+            return Person(user_id, claims.expires_at, claims.session_id)
+        for row in memberships:
             if workspace is None or row["workspace_id"] == wanted:
                 return Principal(
                     workspace_id=row["workspace_id"],
                     role=Role(row["role"]),
                     user_id=user_id,
                     expires_at=claims.expires_at,
+                    session_id=claims.session_id,
+                    plan=row["plan"],
                 )
         raise Forbidden("You are not a member of this workspace.")
 
-    async def _rows(self, statement: object, values: dict[str, object]) -> list[RowMapping]:
+    async def _rows(self, statement: object, values: Mapping[str, object]) -> list[RowMapping]:
         async with self._engine.connect() as connection:
             return list((await connection.execute(statement, values)).mappings())  # type: ignore[call-overload]
 
-    async def _cached(self, key: bytes | UUID, load: Callable[[], Awaitable[list[RowMapping]]]) -> list[RowMapping]:
-        found = self._cache.get(key)
+    async def _cached(
+        self, key: _Key, load: Callable[[], Awaitable[list[RowMapping]]], fresh: bool
+    ) -> list[RowMapping]:
+        found = self._cache.get(key) if not fresh else None
         if found is not None and found[0] > time.monotonic():
             return found[1]
+        # From before the look-up: what is changed while it is on its way counts within the same time.
+        until = time.monotonic() + CACHE_SECONDS
         rows = await load()
-        self._cache[key] = (time.monotonic() + CACHE_SECONDS, rows)
+        self._cache[key] = (until, rows)
         self._cache.move_to_end(key)
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)

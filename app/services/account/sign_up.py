@@ -1,26 +1,25 @@
-"""A new user with a workspace of their own."""
+"""A new user, with a workspace of their own or in the one that they are invited to."""
 
-import re
-import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import insert
-from sqlalchemy.dialects import postgresql as pg
 
 from app import ids
+from app.db.vault import Vault
 from app.errors import Conflict, InvalidInput
-from app.models import ApiKey, Membership, User, Workspace
-from app.principal import Principal, Role
-from app.services.account import passwords
+from app.models import ApiKey
+from app.principal import Person, Principal, Role
+from app.services.account import passwords, people
 from app.services.account.api_keys import NewKey
+from app.services.account.people import normalized_email
+from app.services.account.verification import mark_verified, send_verification
+from app.services.workspace.create import FIRST_PLAN, checked_name, create_workspace, founder
+from app.services.workspace.invitations import Offer, accept
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
-MAX_NAME_LENGTH = 200
-FIRST_PLAN = "FREE"
-_SLUG_LENGTH = 60
-_OWN_WORKSPACE = "'s workspace"
+# Not after its owner: workspaces are not sealed.
+FIRST_WORKSPACE = "My workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class SignUp:
     password: str
     name: str
     workspace_name: str | None = None
+    plan: str = FIRST_PLAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +41,54 @@ class NewAccount:
         return Principal(workspace_id=self.workspace_id, role=Role.OWNER, user_id=self.user_id)
 
 
-async def sign_up(unit_of_work: UnitOfWorkFactory, wanted: SignUp) -> NewAccount:
-    """Raises InvalidInput naming the field, or Conflict for an address that is taken."""
+async def sign_up(
+    unit_of_work: UnitOfWorkFactory,
+    vault: Vault,
+    wanted: SignUp,
+    offer: Offer | None = None,
+    *,
+    public_url: str | None = None,
+) -> NewAccount:
+    """Mails a link to `public_url` that verifies the address; None where nobody reads it.
+
+    Raises InvalidInput naming the field, or Conflict for an address that is taken.
+    """
     email = normalized_email(wanted.email)
     passwords.check_length(wanted.password)
-    name = _checked_name("name", wanted.name)
-    suggested = name[: MAX_NAME_LENGTH - len(_OWN_WORKSPACE)] + _OWN_WORKSPACE
-    workspace_name = _checked_name("workspaceName", wanted.workspace_name or suggested)
+    name = checked_name(wanted.name)
+    workspace_name = checked_name(wanted.workspace_name or FIRST_WORKSPACE, "workspaceName")
+    if offer is not None and wanted.workspace_name is not None:
+        raise InvalidInput("An invitation leads into its own workspace: leave workspaceName out.", ("workspaceName",))
     password_hash = await passwords.hash_password(wanted.password)
-    account = NewAccount(ids.new_id(), ids.new_id())
-    async with unit_of_work(account.principal) as uow:
-        user = {"id": account.user_id, "email": email, "name": name, "password_hash": password_hash}
-        inserted = await uow.session.execute(
-            pg.insert(User).values(user).on_conflict_do_nothing(index_elements=["email"]).returning(User.id)  # type: ignore[call-overload]
-        )
-        if inserted.first() is None:
-            raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
-        await uow.session.execute(
-            insert(Workspace).values(
-                id=account.workspace_id,
-                name=workspace_name,
-                slug=_slug(workspace_name),
-                owner_id=account.user_id,
-                plan=FIRST_PLAN,
-            )
-        )
-        await uow.session.execute(
-            insert(Membership).values(workspace_id=account.workspace_id, user_id=account.user_id, role=Role.OWNER)
-        )
+    caller = offer.guest if offer is not None else founder(Person(ids.new_id()))
+    account = NewAccount(caller.person.user_id, caller.workspace_id)
+    async with unit_of_work(caller) as uow:
+        await add_person(uow, vault, email=email, name=name, password_hash=password_hash)
+        if offer is not None:
+            await accept(uow, vault, offer)
+        else:
+            await create_workspace(uow, workspace_name, wanted.plan)
+        uow.audit("account.sign_up", ids.encode(ids.USER, account.user_id))
+        if public_url is not None:
+            await send_verification(uow, account.user_id, email, public_url)
     return account
+
+
+async def open_account(
+    uow: UnitOfWork, vault: Vault, *, email: str, name: str, workspace_name: str, plan: str = FIRST_PLAN
+) -> None:
+    """For whoever another issuer vouches for: user and workspace of the caller. Raises Conflict, as below."""
+    await add_person(uow, vault, email=email, name=name, password_hash=None)
+    await mark_verified(uow.session, uow.person.user_id)
+    await create_workspace(uow, workspace_name, plan)
+    uow.audit("account.sign_up", ids.encode(ids.USER, uow.person.user_id))
+
+
+async def add_person(uow: UnitOfWork, vault: Vault, *, email: str, name: str, password_hash: str | None) -> None:
+    """The caller, as a user. Raises Conflict for an address that is taken."""
+    user_id = uow.person.user_id
+    if not await people.add_user(uow.session, vault, user_id, email=email, name=name, password_hash=password_hash):
+        raise Conflict("An account with this e-mail address exists; sign in instead.", ("email",))
 
 
 async def add_api_key(uow: UnitOfWork, *, creator_id: UUID, name: str, key: NewKey, role: Role) -> UUID:
@@ -87,22 +106,3 @@ async def add_api_key(uow: UnitOfWork, *, creator_id: UUID, name: str, key: NewK
         )
     )
     return key_id
-
-
-def normalized_email(text: str) -> str:
-    try:
-        return validate_email(text, check_deliverability=False).normalized.lower()
-    except EmailNotValidError:
-        raise InvalidInput("This is not an e-mail address.", ("email",)) from None
-
-
-def _checked_name(field: str, text: str) -> str:
-    name = text.strip()
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or "\0" in name:
-        raise InvalidInput(f"{field} has 1 to {MAX_NAME_LENGTH} characters.", (field,))
-    return name
-
-
-def _slug(name: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH]
-    return f"{words or 'workspace'}-{secrets.token_hex(4)}"

@@ -122,7 +122,7 @@ def _company(choices: Random, counters: _Counters, set_number: int, index: int) 
     workers = _workers(counters, workspace_id, founded)
     key = generate()
     workspace = {
-        "id": workspace_id, "name": name, "slug": slug, "owner_id": users[0]["id"], "plan": "FREE",
+        "id": workspace_id, "name": name, "slug": slug, "owner_id": users[0]["id"], "plan": "SCALE",
         "credits_micros": choices.randrange(50, 5_000) * _CREDIT, "created_at": founded,
     }  # fmt: skip
     api_key = {

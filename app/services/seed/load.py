@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from app.db.engine import sqlalchemy_url
+from app.db.vault import Vault
 from app.errors import InvalidState
 from app.models import ApiKey, Membership, User, Worker, Workspace
+from app.services.account import people
 from app.services.seed.companies import Company, found
 from app.services.seed.history import History, Narrator
 from app.services.seed.identity import BEGINNING, END
@@ -101,7 +103,7 @@ _STAGES = (
 )
 
 
-async def seed(owner_url: str, plan: Plan, on_progress: Callable[[int], None]) -> SeedReport:
+async def seed(owner_url: str, vault: Vault, plan: Plan, on_progress: Callable[[int], None]) -> SeedReport:
     """Add a set. `on_progress` hears how many tasks are in. Raises InvalidState before `bizq migrate`."""
     began = time.monotonic()
     engine = create_async_engine(
@@ -112,7 +114,7 @@ async def seed(owner_url: str, plan: Plan, on_progress: Callable[[int], None]) -
             await _make_room(holder)
             async with engine.begin() as connection:
                 versions = await _versions(connection)
-                set_number, companies = await _found(connection, plan.workspaces)
+                set_number, companies = await _found(connection, vault, plan.workspaces)
             counts = await _load_tasks(
                 engine, Narrator(set_number, companies, versions).tell(plan.tasks, plan.queued), on_progress
             )
@@ -149,11 +151,14 @@ async def _versions(connection: AsyncConnection) -> dict[str, UUID]:
     return versions
 
 
-async def _found(connection: AsyncConnection, count: int) -> tuple[int, list[Company]]:
+async def _found(connection: AsyncConnection, vault: Vault, count: int) -> tuple[int, list[Company]]:
     """Seeds take turns here, so each gets a number of its own."""
     await connection.execute(_TURN)
     set_number = ((await connection.execute(_LAST_SET)).scalar_one() or 0) + 1
     companies = found(set_number, count)
+    for company in companies:
+        for user in company.rows["users"]:
+            user.update(people.sealed(vault, user["id"], email=user["email"], name=user["name"]))
     for name, model in _TABLES.items():
         rows = [row for company in companies for row in company.rows[name]]
         await connection.execute(insert(model), rows)

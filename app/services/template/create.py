@@ -68,6 +68,7 @@ async def create_template(uow: UnitOfWork, draft: TemplateDraft) -> RowMapping:
             config=draft.config,
         )
     )
+    uow.audit("template.create", ids.encode(ids.TEMPLATE, template["id"]), {"slug": draft.slug})
     return template
 
 

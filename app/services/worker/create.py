@@ -51,7 +51,10 @@ async def create_worker(uow: UnitOfWork, draft: WorkerDraft) -> RowMapping:
         capabilities=list(draft.capabilities),
         skills=list(draft.skills),
     )
-    return (await uow.session.execute(statement.returning(*COLUMNS))).mappings().one()
+    row = (await uow.session.execute(statement.returning(*COLUMNS))).mappings().one()
+    data = {"kind": row["kind"], "provider": row["provider"], "model": row["model"]}
+    uow.audit("worker.create", ids.encode(ids.WORKER, row["id"]), data)
+    return row
 
 
 def _check(draft: WorkerDraft) -> None:

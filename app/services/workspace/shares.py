@@ -1,6 +1,9 @@
-"""Each workspace's share of the queue, as whoever operates the installation sets it. Works as the tables' owner."""
+"""Each workspace's share of the queue and its plan, as whoever operates the installation sets them.
 
-from collections.abc import Sequence
+Works as the tables' owner.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -8,9 +11,13 @@ from uuid import UUID
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import clock, ids
+from app.db.audit import Entry, append
+from app.db.reader import enter_workspace
 from app.errors import InvalidInput
 from app.models import Task, TaskStatus, Workspace
 from app.models.workspace import MAX_CONCURRENCY, MAX_WEIGHT
+from app.principal import Principal
 
 DEFAULT: Final = "default"
 _WORKSPACE = Workspace.__table__  # type: ignore[attr-defined]
@@ -37,22 +44,38 @@ async def list_shares(engine: AsyncEngine) -> Sequence[Share]:
         return [Share(**row) for row in (await connection.execute(_shares())).mappings()]
 
 
-def changes(*, weight: int | None, concurrency: int | Literal["default"] | None) -> dict[str, int | None]:
-    """The columns to set; None leaves one as it is. Raises InvalidInput naming the limit."""
-    wanted: dict[str, int | None] = {}
+def changes(
+    *,
+    weight: int | None,
+    concurrency: int | Literal["default"] | None,
+    plan: str | None = None,
+    plans: Collection[str] = (),
+) -> dict[str, int | str | None]:
+    """The columns to set; None leaves one as it is. Raises InvalidInput naming the limit, or the `plans` there are."""
+    wanted: dict[str, int | str | None] = {}
     if weight is not None:
         wanted["weight"] = _within("weight", weight, MAX_WEIGHT)
     if concurrency is not None:
         wanted["concurrency"] = None if concurrency == DEFAULT else _within("concurrency", concurrency, MAX_CONCURRENCY)
+    if plan is not None:
+        if plan not in plans:
+            raise InvalidInput(f"plan is {plan}; it can be {', '.join(plans)} (BIZQ_RATE_PLANS).", ("plan",))
+        wanted["plan"] = plan
     return wanted
 
 
-async def change_share(engine: AsyncEngine, workspace_id: UUID, wanted: dict[str, int | None]) -> Share | None:
+async def change_share(engine: AsyncEngine, workspace_id: UUID, wanted: dict[str, int | str | None]) -> Share | None:
     """The share after the change, which counts from the next claim on; None where there is no such workspace."""
     async with engine.begin() as connection:
         await connection.execute(update(_WORKSPACE).where(_WORKSPACE.c.id == workspace_id).values(**wanted))
         row = (await connection.execute(_shares().where(_WORKSPACE.c.id == workspace_id))).mappings().one_or_none()
-    return Share(**row) if row is not None else None
+        if row is None:
+            return None
+        operator = Principal.system(workspace_id)
+        subject = ids.encode(ids.WORKSPACE, workspace_id)
+        await enter_workspace(connection, operator)
+        await append(connection, workspace_id, [Entry.by(operator, clock.now(), "workspace.set", subject, wanted)])
+    return Share(**row)
 
 
 def _shares() -> Select[Any]:

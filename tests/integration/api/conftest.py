@@ -6,14 +6,22 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.db.engine import sqlalchemy_url
+from app.db.vault import Vault
 from app.main import build_app
+from app.services.account.tokens import TokenSigner
 from app.settings import Settings
+from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.api.documents import CREATE_TASKS, LATER
+from tests.integration.api.people import People
 from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import Gql
 
 MakeTasks = Callable[..., Awaitable[list[str]]]
+Sql = Callable[..., Awaitable[Any]]
 OwnApi = Callable[..., AbstractAsyncContextManager[str]]
 
 
@@ -59,3 +67,27 @@ def post(http: httpx.AsyncClient, api: str, tenant: Tenant) -> Callable[..., Awa
         return await http.request(method, f"{api}/graphql", content=content, headers=headers | more)
 
     return send
+
+
+@pytest.fixture
+async def owner_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(sqlalchemy_url(settings.owner_database_url))
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def sql(owner_engine: AsyncEngine) -> Sql:
+    """As the tables' owner; gives the first row's values, if it gives rows."""
+
+    async def run(statement: str, **values: object) -> Any:
+        async with owner_engine.begin() as connection:
+            result = await connection.execute(text(statement), values)
+            return result.first() if result.returns_rows else None
+
+    return run
+
+
+@pytest.fixture
+def people(engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, vault: Vault, settings: Settings) -> People:
+    return People(engine, unit_of_work, vault, TokenSigner(settings.token_key, 900))

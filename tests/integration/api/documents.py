@@ -9,6 +9,10 @@ from app import clock, ids
 ERRORS = "errors { code path ... on LimitError { limit actual } }"
 CREATE_TASK = f"""mutation($input: CreateTaskInput!) {{ createTask(input: $input) {{
   task {{ id type status input priority tags metadata createdBy {{ id }} }} {ERRORS} }} }}"""
+# For rate limits.
+ONE_POINT = "{ viewer { role } }"
+_NOTHINGS = " ".join(f"m{number}: createTasks(inputs: []) {{ __typename }}" for number in range(10))
+TEN_POINTS = f"mutation {{ {_NOTHINGS} }}"
 CREATE_TASKS = f"""mutation($inputs: [CreateTaskInput!]!) {{ createTasks(inputs: $inputs) {{
   results {{ task {{ id }} {ERRORS} }} {ERRORS} }} }}"""
 CANCEL_TASK = f"""mutation($id: ID!, $reason: String) {{ cancelTask(id: $id, reason: $reason) {{

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+from typing import cast
 
 import httpx
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import QueuePool, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db.engine import sqlalchemy_url
+from app.db.reader import Reader
+from app.services.account import queries as accounts
 from app.settings import Settings
 from tests.integration.api.conftest import OwnApi
 from tests.integration.conftest import Tenant
@@ -58,3 +61,17 @@ async def test_thousands_of_hang_ups_leave_the_pool_as_it_was(
     assert [answer.status_code for answer in answers] == [200] * len(answers)
     assert all("errors" not in answer.json() for answer in answers)
     assert found[0] <= before + POOL
+
+
+async def test_a_field_that_is_late_keeps_no_connection(engine: AsyncEngine, tenant: Tenant) -> None:
+    pool = cast(QueuePool, engine.pool)
+    before = pool.checkedout()
+    reader = Reader(engine, tenant.principal, keep=True)
+    await reader.rows(accounts.workspace())
+    during = pool.checkedout()
+
+    await reader.end()
+    (late,) = await reader.rows(accounts.workspace())
+
+    assert late["id"] == tenant.account.workspace_id
+    assert (during, pool.checkedout()) == (before + 1, before)

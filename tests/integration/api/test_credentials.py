@@ -84,7 +84,7 @@ async def test_token_of_a_user_without_this_workspace_is_forbidden(
         response = await send(Authorization=f"Bearer {token}", X_Workspace_Id=workspace)
         assert code(response) == (403, "FORBIDDEN")
     own = await send(Authorization=f"Bearer {token}", X_Workspace_Id=one.workspace_id)
-    assert own.json() == {"data": {"viewer": {"role": "OWNER"}}}
+    assert own.json()["data"] == {"viewer": {"role": "OWNER"}}
 
 
 async def test_api_key_of_another_workspace_than_the_one_named_is_forbidden(
@@ -96,7 +96,7 @@ async def test_api_key_of_another_workspace_than_the_one_named_is_forbidden(
     own = await send(Authorization=f"bearer {one.api_key}", X_Workspace_Id=one.workspace_id)
 
     assert code(foreign) == (403, "FORBIDDEN")
-    assert own.json() == {"data": {"viewer": {"role": "OWNER"}}}
+    assert own.json()["data"] == {"viewer": {"role": "OWNER"}}
 
 
 @pytest.mark.parametrize(

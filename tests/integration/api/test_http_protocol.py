@@ -73,3 +73,9 @@ async def test_answers_are_marked_as_nobody_elses(gql: Gql) -> None:
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert len(response.headers["X-Request-Id"]) == 32
+
+
+async def test_an_empty_operation_name_in_the_address_is_none(http: httpx.AsyncClient, api: str) -> None:
+    response = await http.get(f"{api}/graphql", params={"query": "query a { __typename }", "operationName": ""})
+
+    assert response.json()["data"] == {"__typename": "Query"}

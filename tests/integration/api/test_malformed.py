@@ -82,4 +82,5 @@ async def test_malformed_messages_close_a_socket_with_a_code_or_are_answered(api
 
     # 1000 is our own close; 4409 an operation's id that is taken.
     assert set(codes) <= {1000, 4400, 4409}
-    assert answered > 100
+    # Most answers come after the pong: an operation is paid for first.
+    assert answered > 10

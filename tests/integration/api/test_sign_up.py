@@ -1,5 +1,6 @@
 """signUp and signIn."""
 
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -41,12 +42,19 @@ async def test_new_account_can_work_at_once(anonymous: Gql, http: httpx.AsyncCli
     assert created["createTask"]["task"]["createdBy"]["id"] == signed_up["user"]["id"]
 
 
-@pytest.mark.parametrize("name", ["A", "n" * 200])
-async def test_workspace_is_named_after_its_owner_however_long_the_name(anonymous: Gql, name: str) -> None:
-    signed_up = (await anonymous(SIGN_UP, input=account(name=name)))["signUp"]
+async def test_workspace_is_not_named_after_its_owner_whose_name_is_sealed(anonymous: Gql) -> None:
+    signed_up = (await anonymous(SIGN_UP, input=account(name="Zoë Quist")))["signUp"]
 
     assert signed_up["errors"] == []
-    assert signed_up["workspace"]["name"] == name[:188] + "'s workspace"
+    assert signed_up["workspace"]["name"] == "My workspace"
+    assert re.fullmatch("my-workspace-[0-9a-f]{8}", signed_up["workspace"]["slug"])
+
+
+@pytest.mark.parametrize("name", ["A", "ñ" * 200, "李小龙 🐉"])
+async def test_name_comes_back_as_it_was_given(anonymous: Gql, name: str) -> None:
+    signed_up = (await anonymous(SIGN_UP, input=account(name=name)))["signUp"]
+
+    assert (signed_up["errors"], signed_up["user"]["name"]) == ([], name)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,8 @@ async def test_init_with_null_payload_is_anonymous(plain: Connection) -> None:
     await say(plain, SUBSCRIBE)
     message = await hear(plain)
 
-    assert message["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert message["type"] == "error"
+    assert message["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_ping_is_answered_before_and_after_init(plain: Connection) -> None:

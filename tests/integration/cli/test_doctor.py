@@ -1,3 +1,4 @@
+import base64
 from typing import Any
 
 import pytest
@@ -16,7 +17,13 @@ ELSEWHERE = ("queue", "attempts", "lost tasks")
 
 @pytest.fixture
 def database(settings: Settings) -> dict[str, str]:
-    return {"DATABASE_URL": settings.app_database_url, "REDIS_URL": settings.redis, "OPENAI_API_KEY": "sk-test"}
+    assert settings.bizq_encryption_key is not None
+    return {
+        "DATABASE_URL": settings.app_database_url,
+        "REDIS_URL": settings.redis,
+        "OPENAI_API_KEY": "sk-test",
+        "BIZQ_ENCRYPTION_KEY": settings.bizq_encryption_key.get_secret_value(),
+    }
 
 
 def findings(answer: Any) -> dict[str, str]:
@@ -27,14 +34,30 @@ async def test_an_installation_is_examined_piece_by_piece(bizq: Bizq, database: 
     result = await bizq("doctor", "--json", **database)
 
     assert list(findings(result.json)) == [
-        "settings", "database", "migrations", "queue", "leases", "attempts", "lost tasks", "redis",
+        "settings", "database", "migrations", "encryption key", "queue", "leases", "attempts", "lost tasks", "redis",
         "provider openai", "api",
     ]  # fmt: skip
     assert {name: found for name, found in findings(result.json).items() if name not in ELSEWHERE} == {
-        "settings": "ok", "database": "ok", "migrations": "ok", "leases": "ok", "redis": "ok", "provider openai": "ok",
-        "api": "ok",
+        "settings": "ok", "database": "ok", "migrations": "ok", "encryption key": "ok", "leases": "ok", "redis": "ok",
+        "provider openai": "ok", "api": "ok",
     }  # fmt: skip
     assert "sk-test" not in result.out
+
+
+@pytest.mark.usefixtures("tenant")
+async def test_a_key_that_does_not_open_what_is_stored_is_found(
+    bizq: Bizq, start: Start, database: dict[str, str], settings: Settings
+) -> None:
+    database |= {"BIZQ_ENCRYPTION_KEY": base64.b64encode(bytes(range(1, 33))).decode()}
+    assert settings.bizq_token_key is not None
+
+    found = findings((await bizq("doctor", "--json", **database)).json)
+    database |= {"BIZQ_TOKEN_KEY": settings.bizq_token_key.get_secret_value(), "BIZQ_PORT": "1"}
+    served = await (await start("api", **database)).result()
+
+    assert found["encryption key"] == "failed"
+    assert served.code == 1
+    assert served.err.startswith("error People are sealed with the key ")
 
 
 async def test_what_is_missing_is_said_in_plain_words(start: Start) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db.engine import sqlalchemy_url
+from app.db.vault import Vault
 from app.services.seed.load import Plan, SeedReport, seed
 from app.settings import Settings
 from tests.integration.cli.conftest import Bizq
@@ -20,8 +21,8 @@ async def owner(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture(scope="module")
-async def report(settings: Settings) -> SeedReport:
-    return await seed(settings.owner_database_url, Plan(3, TASKS, queued=0), lambda _: None)
+async def report(settings: Settings, vault: Vault) -> SeedReport:
+    return await seed(settings.owner_database_url, vault, Plan(3, TASKS, queued=0), lambda _: None)
 
 
 async def count(owner: AsyncEngine, report: SeedReport, condition: str) -> int:
@@ -50,10 +51,10 @@ async def test_nothing_is_left_to_be_done(owner: AsyncEngine, report: SeedReport
     assert await count(owner, report, "t.status IN ('QUEUED', 'RUNNING', 'SCHEDULED', 'WAITING')") == 0
 
 
-async def test_a_second_set_is_added_to_the_first(settings: Settings, report: SeedReport) -> None:
+async def test_a_second_set_is_added_to_the_first(settings: Settings, vault: Vault, report: SeedReport) -> None:
     progress: list[int] = []
 
-    second = await seed(settings.owner_database_url, Plan(2, 5, queued=0), progress.append)
+    second = await seed(settings.owner_database_url, vault, Plan(2, 5, queued=0), progress.append)
 
     assert second.set_number == report.set_number + 1
     assert progress == [5]
@@ -61,9 +62,14 @@ async def test_a_second_set_is_added_to_the_first(settings: Settings, report: Se
 
 
 async def test_each_printed_key_opens_its_workspace(bizq: Bizq, settings: Settings) -> None:
-    addresses = {"DATABASE_URL": settings.app_database_url, "DATABASE_OWNER_URL": settings.owner_database_url}
+    assert settings.bizq_encryption_key is not None
+    given = {
+        "DATABASE_URL": settings.app_database_url,
+        "DATABASE_OWNER_URL": settings.owner_database_url,
+        "BIZQ_ENCRYPTION_KEY": settings.bizq_encryption_key.get_secret_value(),
+    }
 
-    seeded = await bizq("seed", "--workspaces", "2", "--tasks", "40", "--queued", "2", "--json", **addresses)
+    seeded = await bizq("seed", "--workspaces", "2", "--tasks", "40", "--queued", "2", "--json", **given)
 
     assert seeded.code == 0
     for workspace in seeded.json["workspaces"]:

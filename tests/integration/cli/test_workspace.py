@@ -57,6 +57,13 @@ async def test_set_changes_what_is_given_and_default_takes_the_limit_away(worksp
     assert (after["weight"], after["concurrency"]) == (4, None)
 
 
+async def test_set_changes_the_plan(workspace: Workspace, tenant: Tenant) -> None:
+    changed = await workspace("set", tenant.workspace_id, "--plan", "PRO", "--json")
+
+    assert (changed.json["plan"], changed.json["weight"], changed.json["concurrency"]) == ("PRO", 1, None)
+    assert of(tenant, (await workspace("list", "--json")).json)["plan"] == "PRO"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -65,7 +72,8 @@ async def test_set_changes_what_is_given_and_default_takes_the_limit_away(worksp
         (("--concurrency", "0"), "concurrency is 0; it can be 1 to 10000."),
         (("--concurrency", "10001", "--weight", "2"), "concurrency is 10001; it can be 1 to 10000."),
         (("--concurrency", "many"), "concurrency is many; it can be 1 to 10000, or default."),
-        ((), "Give --weight, --concurrency or both, such as --weight 4."),
+        (("--plan", "GOLD"), "plan is GOLD; it can be FREE, PRO, SCALE (BIZQ_RATE_PLANS)."),
+        ((), "Give at least one of --weight, --concurrency and --plan, such as --weight 4."),
     ],
 )
 async def test_what_is_out_of_bounds_names_the_limit_and_changes_nothing(

@@ -15,8 +15,9 @@ from tests.integration.tenancy.conftest import Connection
 def known_functions() -> set[str]:
     """Those that the migrations list as looking across workspaces."""
     names: set[str] = {"stuck_tasks"}
-    for number in ("0001", "0002"):
+    for number in (f"{each:04}" for each in range(1, 14) if each != 3):
         names |= set(migration(number).FUNCTIONS)
+        names -= set(getattr(migration(number), "REMOVED", ()))
     return names
 
 
@@ -67,6 +68,12 @@ async def test_a_partition_cannot_be_read_past_its_tables_policies(as_app: Conne
     )
 
     assert readable == []
+
+
+def test_what_looks_across_workspaces_stands_in_the_architecture_document(known_functions: set[str]) -> None:
+    document = Path("ARCHITECTURE.md").read_text()
+
+    assert sorted(name for name in known_functions if f"`{name}`" not in document) == []
 
 
 async def test_functions_that_look_across_workspaces_are_the_known_ones(

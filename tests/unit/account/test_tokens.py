@@ -1,9 +1,14 @@
 """Access tokens: ours are read, nothing else is."""
 
+import base64
+import socket
+from contextlib import closing
 from uuid import UUID
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app import ids
 from app.errors import Unauthenticated
@@ -76,9 +81,65 @@ def test_token_that_was_changed_is_refused(signer: TokenSigner) -> None:
     ],
 )
 def test_claim_that_is_not_ours_is_refused(signer: TokenSigner, claim: str, value: str | None) -> None:
-    claims = jwt.decode(signer.issue(USER).text, options={"verify_signature": False})
-    claims = {name: content for name, content in (claims | {claim: value}).items() if content is not None}
-    forged = jwt.encode(claims, signer._private, algorithm="EdDSA")
-
+    assert signer.claims_of(forge(signer, changed={})).user_id == USER
     with pytest.raises(Unauthenticated, match="is not valid"):
-        signer.claims_of(forged)
+        signer.claims_of(forge(signer, changed={claim: value}))
+
+
+def forge(signer: TokenSigner, *, changed: dict[str, str | None], **header: object) -> str:
+    """Signed with the right key, with other claims (None takes one out) and more in its header."""
+    token = signer.issue(USER).text
+    claims = jwt.decode(token, options={"verify_signature": False}) | changed
+    kept = {name: content for name, content in claims.items() if content is not None}
+    kid = jwt.get_unverified_header(token)["kid"]
+    return jwt.encode(kept, signer._private, algorithm="EdDSA", headers={"kid": kid, **header})
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "sub", "iss", "aud"])
+def test_claim_that_is_missing_is_refused(signer: TokenSigner, claim: str) -> None:
+    with pytest.raises(Unauthenticated, match="is not valid"):
+        signer.claims_of(forge(signer, changed={claim: None}))
+
+
+def test_session_that_is_none_is_refused(signer: TokenSigner) -> None:
+    for session in ("", "ses_x", ids.encode(ids.USER, USER)):
+        with pytest.raises(Unauthenticated, match="is not valid"):
+            signer.claims_of(forge(signer, changed={"sid": session}))
+
+
+def test_key_that_a_token_brings_along_is_not_used(signer: TokenSigner) -> None:
+    own = Ed25519PrivateKey.generate()
+    public = own.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(public).decode().rstrip("=")}
+    claims = jwt.decode(signer.issue(USER).text, options={"verify_signature": False})
+    with closing(socket.create_server(("127.0.0.1", 0))) as elsewhere:
+        elsewhere.setblocking(False)
+        url = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/keys"
+        for kid in (jwt.get_unverified_header(signer.issue(USER).text)["kid"], "another"):
+            header = {"kid": kid, "jwk": jwk, "jku": url, "x5u": url}
+            with pytest.raises(Unauthenticated, match="is not valid"):
+                signer.claims_of(jwt.encode(claims, own, algorithm="EdDSA", headers=header))
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def test_key_is_replaced_without_refusing_anybody() -> None:
+    old, new = KEY, bytes(range(1, 33))
+    before, added, moved = TokenSigner(old, 900), TokenSigner(old, 900, [new]), TokenSigner(new, 900, [old])
+
+    for issuer in (before, added, moved):
+        for reader in (added, moved):
+            assert reader.claims_of(issuer.issue(USER).text).user_id == USER
+    with pytest.raises(Unauthenticated, match="is not valid"):
+        TokenSigner(new, 900).claims_of(before.issue(USER).text)
+
+
+def test_published_keys_verify_tokens(signer: TokenSigner) -> None:
+    published = jwt.PyJWKSet.from_dict(TokenSigner(bytes(range(1, 33)), 900, [KEY]).jwks())
+    token = signer.issue(USER).text
+
+    key = published[jwt.get_unverified_header(token)["kid"]]
+    claims = jwt.decode(token, key, algorithms=["EdDSA"], audience="bizq", issuer="bizq")
+
+    assert len(published.keys) == 2
+    assert claims["sub"] == ids.encode(ids.USER, USER)

@@ -4,7 +4,14 @@ import pytest
 from graphql import GraphQLError, GraphQLSyntaxError, Source, parse, validate
 
 from app.errors import AppError, Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound, Unauthenticated
-from app.graphql.errors import UNEXPECTED, GenericError, LimitError, publish, top_level_code, user_error
+from app.graphql.errors import (
+    UNEXPECTED,
+    GenericError,
+    LimitError,
+    publish,
+    top_level_code,
+    user_error,
+)
 from app.graphql.schema import schema
 
 

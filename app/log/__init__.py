@@ -5,7 +5,18 @@ import sys
 
 import structlog
 
+from app.log.redaction import redact
 from app.settings import Settings
+
+# Ours, as structlog.get_logger(__name__) names its loggers.
+_OWN = "app"
+
+
+class _NoHandshakes(logging.Filter):
+    """Whatever a client has put into the address of a WebSocket would be in the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return '"WebSocket ' not in str(record.msg)
 
 
 def configure(settings: Settings) -> None:
@@ -31,12 +42,16 @@ def configure(settings: Settings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.bizq_log_level.upper())
+    level = logging.getLevelName(settings.bizq_log_level.upper())
+    # `debug` is ours alone: libraries would write every frame and header that they send and get.
+    root.setLevel(max(level, logging.INFO))
+    logging.getLogger(_OWN).setLevel(level)
+    logging.getLogger("uvicorn.error").addFilter(_NoHandshakes())
     # httpx logs every request with its address; the SDKs' and dramatiq's own chatter tells operators nothing.
     for noisy in ("httpx", "httpx2", "httpcore2", "openai", "anthropic", "dramatiq", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
