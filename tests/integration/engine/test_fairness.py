@@ -132,6 +132,16 @@ async def test_a_claim_reads_only_indexes_of_a_deep_queue(desk: Desk, servers: S
     assert [plan for plan in plans if "Seq Scan on tasks" in plan] == []
 
 
+async def test_a_claim_reads_no_history_of_a_workspace_that_statistics_call_small(desk: Desk, servers: Servers) -> None:
+    small = await desk.neighbours(200)
+    async with piled(desk, 3, *small), piled(desk, 3, *small, status="'SUCCEEDED'"):
+        plans = await plans_of(servers, CLAIM, FIRST_TURN.workspace_id, 0)
+
+    due = [plan for plan in plans if "FROM tasks q" in plan]
+    assert len(due) >= 25
+    assert [plan for plan in due if "idx_tasks_queue" not in plan] == []
+
+
 async def test_a_claim_costs_the_same_with_five_thousand_workspaces(desk: Desk) -> None:
     few, many = await desk.neighbours(50), await desk.neighbours(5_000)
     async with piled(desk, 10, *few):

@@ -15,15 +15,15 @@ from tests.integration.tenancy.conftest import Connection
 def known_functions() -> set[str]:
     """Those that the migrations list as looking across workspaces."""
     names: set[str] = {"stuck_tasks"}
-    for number in (f"{each:04}" for each in range(1, 14) if each != 3):
-        names |= set(migration(number).FUNCTIONS)
-        names -= set(getattr(migration(number), "REMOVED", ()))
+    for path in sorted(Path("migrations/versions").resolve().glob("*.py")):
+        revision = migration(path)
+        names |= set(getattr(revision, "FUNCTIONS", ()))
+        names -= set(getattr(revision, "REMOVED", ()))
     return names
 
 
-def migration(number: str) -> ModuleType:
-    (path,) = Path("migrations/versions").resolve().glob(f"*_{number}_*.py")
-    spec = importlib.util.spec_from_file_location(f"migration_{number}", path)
+def migration(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"migration_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
