@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,8 +16,8 @@ ANSWER_SECONDS = 3.0
 PAUSE_SECONDS = 0.1
 CREATE = """mutation($input: CreateTaskInput!, $key: String) {
   createTask(input: $input, idempotencyKey: $key) { task { id } errors { code } } }"""
-CREATE_MANY = """mutation($inputs: [CreateTaskInput!]!) {
-  createTasks(inputs: $inputs) { results { task { id } errors { message } } errors { message } } }"""
+CREATE_MANY = """mutation($inputs: [CreateTaskInput!]!, $key: String) {
+  createTasks(inputs: $inputs, idempotencyKey: $key) { results { task { id } errors { code } } errors { code } } }"""
 
 
 def task_input(text: str) -> dict[str, Any]:
@@ -49,19 +50,25 @@ class Partner:
 
     async def create(self, key: str) -> str:
         """The id of the task that has this key."""
-        while True:
-            payload = (await self.ask(CREATE, input=task_input(f"Order {key} is late."), key=key))["createTask"]
-            if [error["code"] for error in payload["errors"]] != ["IDEMPOTENCY_IN_PROGRESS"]:
-                assert payload["errors"] == []
-                return str(payload["task"]["id"])
-            await asyncio.sleep(PAUSE_SECONDS)
+        payload = await self._create_once(CREATE, "createTask", input=task_input(f"Order {key} is late."), key=key)
+        return str(payload["task"]["id"])
 
     async def create_many(self, count: int) -> list[str]:
-        """Ids of new tasks, made with one request and without a key."""
+        """Ids of new tasks, made with one request."""
         inputs = [task_input(f"The storm closed port {number}.") for number in range(count)]
-        payload = (await self.ask(CREATE_MANY, inputs=inputs))["createTasks"]
-        assert payload["errors"] == []
+        # Without a key, an answer that is late would have them made twice.
+        key = secrets.token_hex(8)
+        payload = await self._create_once(CREATE_MANY, "createTasks", inputs=inputs, key=key)
         return [result["task"]["id"] for result in payload["results"]]
+
+    async def _create_once(self, query: str, field: str, **variables: Any) -> dict[str, Any]:
+        """The field's payload, which has no errors, as soon as no other request with this key is under way."""
+        while True:
+            payload: dict[str, Any] = (await self.ask(query, **variables))[field]
+            if [error["code"] for error in payload["errors"]] != ["IDEMPOTENCY_IN_PROGRESS"]:
+                assert payload["errors"] == []
+                return payload
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _ask_once(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
         """None where the same request may be answered next time."""

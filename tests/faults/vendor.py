@@ -1,5 +1,6 @@
 """Orders to the fake vendor of a cluster, and what it was asked."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,12 +35,15 @@ class Vendor:
     async def wait_for(self, tasks: Iterable[str], *, attempt: int, outcome: str) -> None:
         """Until the first call of this attempt at each of the tasks has come so far."""
         keys = [call_key(task, attempt) for task in tasks]
+        seen = Counter[str | None]()
 
         async def have() -> bool:
             calls = await self.calls()
-            return all(calls.get(key) == outcome for key in keys)
+            seen.clear()
+            seen.update(calls.get(key) for key in keys)
+            return seen[outcome] == len(keys)
 
-        await until(have, f"{len(keys)} calls of attempt {attempt} are {outcome}")
+        await until(have, f"calls of attempt {attempt} are {outcome}", seen=seen)
 
 
 def call_key(task: str, attempt: int) -> str:

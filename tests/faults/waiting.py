@@ -9,10 +9,12 @@ POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 60.0
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS) -> float:
-    """Returns after how many seconds it was so. Fails the test, saying `what`, when it never is."""
+async def until(
+    condition: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_SECONDS, seen: object = None
+) -> float:
+    """Returns after how many seconds it was so. Fails the test, saying `what` and what was `seen` last, otherwise."""
     begun = time.monotonic()
     while not await condition():
-        assert time.monotonic() - begun < seconds, f"not within {seconds:g} s: {what}"
+        assert time.monotonic() - begun < seconds, f"not within {seconds:g} s: {what}; {seen=}"
         await asyncio.sleep(POLL_SECONDS)
     return time.monotonic() - begun
