@@ -19,6 +19,9 @@ API_KEY = "key"
 INVITATION = "inv"
 WAIT = "wait"
 SSO_CONNECTION = "sso"
+LEDGER_ENTRY = "led"
+BUDGET = "bud"
+PROVIDER_CONNECTION = "pcn"
 
 
 def new_id() -> UUID:

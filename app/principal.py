@@ -35,6 +35,9 @@ class Permission(StrEnum):
     MEMBER_MANAGE = "member:manage"
     API_KEY_MANAGE = "api_key:manage"
     AUDIT_READ = "audit:read"
+    BILLING_READ = "billing:read"
+    BILLING_MANAGE = "billing:manage"
+    PROVIDER_MANAGE = "provider:manage"
 
 
 _READ = frozenset(
@@ -54,6 +57,9 @@ _MANAGE = _WORK | {
     Permission.MEMBER_MANAGE,
     Permission.API_KEY_MANAGE,
     Permission.AUDIT_READ,
+    Permission.BILLING_READ,
+    Permission.BILLING_MANAGE,
+    Permission.PROVIDER_MANAGE,
 }
 
 # From the most to the least.

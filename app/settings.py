@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +22,18 @@ from app.errors import AppError, ErrorCode
 
 OWN_PREFIX = "BIZQ_"
 KEY_BYTES = 32
+REPLICATE_WEBHOOK_PATH = "/webhooks/in/replicate"
+# Standard Webhooks: a key has 24 to 64 bytes.
+LEAST_WEBHOOK_KEY_BYTES = 24
 # In the place of a mail server: mails go to standard error.
 CONSOLE = "console:"
 # Together these keep the points of a workspace within GraphQL's Int, and with the longest window token buckets below
 # 2^53, so that Redis' Lua counts exactly.
 MAX_RATE_POINTS = 1_000_000
 MAX_PLAN_FACTOR = 400
+PROVIDERS = ("openai", "anthropic", "huggingface", "replicate", "local")
+# Calls of a provider, at once or in a minute.
+MAX_CEILING = 1_000_000
 _ORIGIN = re.compile(r"(?!http://[^/]*:80$|https://[^/]*:443$)[a-z][a-z0-9+.-]*://[^/?#@\sA-Z]+")
 
 
@@ -44,6 +51,17 @@ def secure_url(text: str) -> str:
     if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
         return text
     raise ValueError("is not an address that begins with https:// (http:// only on this machine)")
+
+
+def _numbers(text: str, most: int, example: str) -> dict[str, int]:
+    """NAME=NUMBER,… with numbers from 1 to `most`. Raises ValueError that shows the example."""
+    pairs = [part.split("=") for part in text.split(",")]
+    if not all(
+        len(pair) == 2 and pair[0].strip() and pair[1].strip().isdecimal() and 1 <= int(pair[1]) <= most
+        for pair in pairs
+    ):
+        raise ValueError(f"is not like {example}")
+    return {pair[0].strip(): int(pair[1]) for pair in pairs}
 
 
 def _is_loopback(host: str) -> bool:
@@ -109,8 +127,19 @@ class Settings(BaseSettings):
     anthropic_api_key: SecretStr | None = None
     anthropic_base_url: str | None = None
     anthropic_model: str | None = None
+    huggingface_api_key: SecretStr | None = None
+    huggingface_base_url: str | None = None
+    huggingface_model: str | None = None
+    replicate_api_token: SecretStr | None = None
+    replicate_base_url: str | None = None
+    replicate_model: str | None = None
+    replicate_webhook_secret: SecretStr | None = None
     local_base_url: str | None = None
     local_model: str | None = None
+
+    bizq_allow_private_endpoints: bool = False
+
+    bizq_sign_up_credits: Decimal = Field(Decimal(5), ge=0, le=1_000_000, decimal_places=6)
 
     bizq_worker_concurrency: int = Field(64, ge=1, le=1000)
     bizq_workspace_concurrency: int = Field(10, ge=1, le=1000)
@@ -133,6 +162,9 @@ class Settings(BaseSettings):
     bizq_trusted_only: bool = False
     bizq_suggestions: bool = False
 
+    bizq_provider_concurrency: Annotated[Mapping[str, int], NoDecode] = {}
+    bizq_provider_rate: Annotated[Mapping[str, int], NoDecode] = {}
+
     bizq_rate_points: int = Field(100, ge=0, le=MAX_RATE_POINTS)
     bizq_rate_seconds: int = Field(60, ge=1, le=600)
     bizq_rate_plans: Annotated[Mapping[str, int], NoDecode] = {"FREE": 1, "PRO": 10, "SCALE": 100}
@@ -149,14 +181,20 @@ class Settings(BaseSettings):
     @field_validator("bizq_rate_plans", mode="before")
     @classmethod
     def _plans(cls, value: object) -> object:
-        """Raises ValueError for what is not NAME=FACTOR,…, factors 1 to 1000."""
-        pairs = [part.split("=") for part in value.split(",")] if isinstance(value, str) else []
-        if isinstance(value, str) and not all(
-            len(pair) == 2 and pair[0].strip() and pair[1].strip().isdecimal() and 1 <= int(pair[1]) <= MAX_PLAN_FACTOR
-            for pair in pairs
-        ):
-            raise ValueError(f"is not like FREE=1,PRO=10,SCALE=100, with factors from 1 to {MAX_PLAN_FACTOR}")
-        return {pair[0].strip(): int(pair[1]) for pair in pairs} if isinstance(value, str) else value
+        example = f"FREE=1,PRO=10,SCALE=100, with factors from 1 to {MAX_PLAN_FACTOR}"
+        return _numbers(value, MAX_PLAN_FACTOR, example) if isinstance(value, str) else value
+
+    @field_validator("bizq_provider_concurrency", "bizq_provider_rate", mode="before")
+    @classmethod
+    def _ceilings(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        example = f"openai=20,anthropic=10, with numbers from 1 to {MAX_CEILING}"
+        ceilings = _numbers(value, MAX_CEILING, example) if value.strip() else {}
+        unknown = sorted(ceilings.keys() - set(PROVIDERS))
+        if unknown:
+            raise ValueError(f"names {unknown[0]}, which is none of {', '.join(PROVIDERS)}")
+        return ceilings
 
     @field_validator("bizq_token_issuers", mode="before")
     @classmethod
@@ -214,7 +252,17 @@ class Settings(BaseSettings):
             raise ValueError("is an address without ? and #: a path such as /reset-password is added to it")
         return value
 
-    @field_validator("openai_base_url", "anthropic_base_url", "local_base_url")
+    @field_validator("replicate_webhook_secret")
+    @classmethod
+    def _signing(cls, value: SecretStr | None) -> SecretStr | None:
+        prefix, _, key = value.get_secret_value().partition("_") if value is not None else ("whsec", "", "")
+        if value is not None and (prefix != "whsec" or len(_decoded(key)) < LEAST_WEBHOOK_KEY_BYTES):
+            raise ValueError("is not a signing secret such as whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+        return value
+
+    @field_validator(
+        "openai_base_url", "anthropic_base_url", "huggingface_base_url", "replicate_base_url", "local_base_url"
+    )
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         _address(SecretStr(value) if value is not None else None, ("http", "https"), "https://host/v1")
@@ -254,6 +302,10 @@ class Settings(BaseSettings):
         return _required(self.database_url, "DATABASE_URL").get_secret_value()
 
     @property
+    def sign_up_micros(self) -> int:
+        return int(self.bizq_sign_up_credits * 1_000_000)
+
+    @property
     def owner_database_url(self) -> str:
         return (self.database_owner_url or _required(self.database_url, "DATABASE_URL")).get_secret_value()
 
@@ -271,8 +323,23 @@ class Settings(BaseSettings):
             "openai_base_url": self.openai_base_url,
             "anthropic_api_key": _plain(self.anthropic_api_key),
             "anthropic_base_url": self.anthropic_base_url,
+            "huggingface_api_key": _plain(self.huggingface_api_key),
+            "huggingface_base_url": self.huggingface_base_url,
+            "replicate_api_token": _plain(self.replicate_api_token),
+            "replicate_base_url": self.replicate_base_url,
+            "replicate_webhook_url": self.replicate_webhook_url,
             "local_base_url": self.local_base_url,
         }
+
+    @property
+    def replicate_webhook_url(self) -> str | None:
+        """Where Replicate tells that a prediction has ended; None where it could not, or we would not believe it."""
+        if self.bizq_api_url is None or self.replicate_webhook_secret is None:
+            return None
+        # Replicate itself refuses other addresses; a fake of it may be told one of this machine.
+        if self.replicate_base_url is None and not self.bizq_api_url.startswith("https://"):
+            return None
+        return f"{self.bizq_api_url}{REPLICATE_WEBHOOK_PATH}"
 
     @property
     def mail_server(self) -> str | None:

@@ -29,17 +29,26 @@ CLAIM_BATCH = 25
 
 
 class Job:
-    """A running attempt."""
+    """A task that this process works on. Its attempt changes when a call fails and the next follows at once."""
 
     def __init__(self, tools: Toolbox, task: RowMapping) -> None:
-        self.held = Held(task["id"], task["attempt"])
-        self._control = Control()
+        self._id = task["id"]
+        self._control = Control(task["attempt"])
         self.task = asyncio.create_task(run_task(tools, task, self._control), name=f"task-{task['id']}")
 
+    @property
+    def held(self) -> Held:
+        return Held(self._id, self._control.attempt)
+
+    @property
+    def recording(self) -> bool:
+        return self._control.recording
+
     def stop(self, reason: Stop) -> None:
-        if self._control.stop is None and not self._control.recording:
+        if self._control.stop is None:
             self._control.stop = reason
-            self.task.cancel()
+            if not self._control.recording:
+                self.task.cancel()
 
 
 class Runner:
@@ -51,7 +60,7 @@ class Runner:
         self._per_workspace = settings.bizq_workspace_concurrency
         self._lease = timedelta(seconds=settings.bizq_lease_seconds)
         self._name = f"{socket.gethostname()}-{os.getpid()}"[:100]
-        self._jobs: dict[Held, Job] = {}
+        self._jobs: set[Job] = set()
         self._wanted = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._draining = False
@@ -77,7 +86,7 @@ class Runner:
         self.look()
         await asyncio.wait(self._loops[:1], timeout=seconds)
         await self._wait_for_jobs(max(0.0, deadline - time.monotonic()))
-        for job in self._jobs.values():
+        for job in self._jobs:
             job.stop(Stop.SHUTDOWN)
         await self._wait_for_jobs(HAND_BACK_SECONDS)
         for loop in self._loops:
@@ -86,7 +95,7 @@ class Runner:
 
     async def _wait_for_jobs(self, seconds: float) -> None:
         if self._jobs:
-            await asyncio.wait([job.task for job in self._jobs.values()], timeout=seconds)
+            await asyncio.wait([job.task for job in self._jobs], timeout=seconds)
 
     async def _claim_forever(self) -> None:
         while not self._draining:
@@ -118,36 +127,38 @@ class Runner:
         )
         for row in rows:
             job = Job(self._tools, row)
-            self._jobs[job.held] = job
-            job.task.add_done_callback(partial(self._ended, job.held))
+            self._jobs.add(job)
+            job.task.add_done_callback(partial(self._ended, job))
         if rows:
             self._turn = self._turn.after(rows)
             await self._tools.unit_of_work.wake_watchers({row["workspace_id"] for row in rows})
         return len(rows)
 
-    def _ended(self, held: Held, _: asyncio.Task[None]) -> None:
-        job = self._jobs.pop(held)
+    def _ended(self, job: Job, _: asyncio.Task[None]) -> None:
+        self._jobs.remove(job)
         if not job.task.cancelled() and (error := job.task.exception()) is not None:
             # Recording failed: the lease runs out and the task is tried again.
+            held = job.held
             log.error("attempt not recorded", task_id=str(held.task_id), attempt=held.attempt, exc_info=error)
         self.look()
 
     async def _heartbeat(self) -> None:
-        held = list(self._jobs)
+        held = {job: job.held for job in self._jobs}
         if not held:
             return
-        kept = await claim.renew_leases(self._tools.engine, held, lease=self._lease)
-        self._stop(set(held) - kept, Stop.LEASE_LOST)
+        kept = await claim.renew_leases(self._tools.engine, list(held.values()), lease=self._lease)
+        for job, was in held.items():
+            # One that was recording may have gone on to its next attempt while the database was asked.
+            if was not in kept and job.held == was and not job.recording:
+                job.stop(Stop.LEASE_LOST)
 
     async def _heed_cancels(self) -> None:
-        if self._jobs:
-            self._stop(await claim.canceled(self._tools.engine, list(self._jobs)), Stop.CANCELED)
-
-    def _stop(self, held: set[Held], reason: Stop) -> None:
-        for item in held:
-            # It may have ended while the database was asked.
-            if (job := self._jobs.get(item)) is not None:
-                job.stop(reason)
+        if not self._jobs:
+            return
+        wanted = await claim.canceled(self._tools.engine, [job.held for job in self._jobs])
+        for job in self._jobs:
+            if job.held in wanted:
+                job.stop(Stop.CANCELED)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -8,15 +8,22 @@ import structlog
 from app.actors.runner import Runner
 from app.actors.scheduler import Scheduler
 from app.db.engine import create_engine
-from app.db.guard import check_role
+from app.db.guard import check_encryption_keys, check_role
+from app.db.vault import Vault
+from app.events.call_slots import CallSlots
+from app.events.circuits import SharedCircuits
 from app.events.client import redis_client
 from app.events.hub import Hub
 from app.events.output import OutputLog
 from app.integrations.console import NoMailer
 from app.integrations.delivery import MailDelivery
+from app.providers.own import Reach
 from app.providers.registry import build_providers
 from app.queue.announcer import Announcer
 from app.queue.broker import create_broker
+from app.services.provider.clients import OwnProviders
+from app.services.routing.ceilings import Ceilings
+from app.services.routing.health import ModelHealth
 from app.services.task.run import Toolbox
 from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
@@ -31,6 +38,8 @@ async def work(settings: Settings) -> AsyncIterator[Runner]:
         engine = create_engine(settings)
         stack.push_async_callback(engine.dispose)
         await check_role(engine)
+        vault = Vault(settings.encryption_keys)
+        await check_encryption_keys(engine, vault)
         hub = Hub(settings.redis)
         await hub.start()
         stack.push_async_callback(hub.stop)
@@ -38,10 +47,18 @@ async def work(settings: Settings) -> AsyncIterator[Runner]:
         stack.push_async_callback(announcer.close)
         redis = redis_client(settings.redis)
         stack.push_async_callback(redis.aclose)
-        providers = build_providers(**settings.provider_options())
+        providers = build_providers(**settings.provider_options(), listen=hub.listen)
         stack.push_async_callback(providers.aclose)
+        own = OwnProviders(engine, vault, Reach.of(settings))
+        stack.push_async_callback(own.aclose)
         unit_of_work = UnitOfWorkFactory(engine, hub, announcer, MailDelivery(NoMailer()))
-        runner = Runner(Toolbox(engine, unit_of_work, providers, OutputLog(redis)), settings)
+        health = ModelHealth(SharedCircuits(redis), hub)
+        await health.start()
+        stack.push_async_callback(health.stop)
+        ceilings = Ceilings(CallSlots(redis), settings.bizq_provider_concurrency, settings.bizq_provider_rate)
+        stack.push_async_callback(ceilings.stop)
+        tools = Toolbox(engine, unit_of_work, providers, OutputLog(redis), own, health, ceilings)
+        runner = Runner(tools, settings)
         scheduler = Scheduler(engine, unit_of_work, settings, runner.look)
         scheduler.start()
         stack.push_async_callback(scheduler.stop)

@@ -28,6 +28,10 @@ COMMANDS = {
     "sso": "sso:app",
     "keys": "keys:app",
     "audit": "audit:app",
+    "credits": "credits:app",
+    "ledger": "ledger:app",
+    "models": "models:app",
+    "providers": "providers:providers",
     "documents": "trusted_documents:app",
     "schema": "schema:schema",
 }
@@ -35,6 +39,7 @@ HIDDEN = {"demo": "demo:demo"}
 # These work on database and Redis themselves; without addresses they use those of a running instance.
 ON_THE_DATABASE = {
     "api", "worker", "migrate", "seed", "doctor", "workspace", "keys", "user", "audit", "sso", "documents",
+    "credits", "ledger", "models", "providers",
 }  # fmt: skip
 
 

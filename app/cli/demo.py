@@ -20,6 +20,8 @@ from app.settings import Settings
 EMAIL = "demo@bizq.example"
 # An operator's own: the largest that there is, so that trying things out does not meet the limits of a first plan.
 PLAN = "SCALE"
+# For whoever gives it a provider\'s key; the local model costs nothing.
+CREDITS_MICROS = 100_000_000
 _KEY = text("SELECT workspace_id FROM auth_api_key(:hash)")
 
 
@@ -56,4 +58,4 @@ async def _demo(loaded: Settings, secret: str | None) -> dict[str, str]:
 
 
 def _sign_up(email: str) -> SignUp:
-    return SignUp(email, secrets.token_urlsafe(24), "Demo", "Demo workspace", PLAN)
+    return SignUp(email, secrets.token_urlsafe(24), "Demo", "Demo workspace", PLAN, credits_micros=CREDITS_MICROS)

@@ -12,11 +12,12 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import settings
+from app import clock, settings
 from app.cli.check import NAMED, Check, Finding, print_check
 from app.cli.client import find_service
 from app.cli.console import print_json
-from app.cli.environment import running_instance
+from app.cli.environment import PROVIDER_VARIABLES, running_instance
+from app.cli.providers import NotTold, circuit_in_words, look
 from app.cli.queue_checks import PATIENCE, queue_checks
 from app.db.engine import APP_ROLE, create_engine
 from app.db.guard import UnknownKey, check_encryption_keys, check_role, migration_head
@@ -58,6 +59,7 @@ async def examine() -> list[Check]:
     checks += [check async for check in _database(loaded)]
     checks.append(await _redis(loaded))
     checks += await asyncio.gather(*_providers(loaded))
+    checks += await _circuits(loaded)
     checks.append(await _api())
     return checks
 
@@ -137,7 +139,8 @@ def _providers(loaded: Settings) -> list[asyncio.Task[Check]]:
 
 
 async def _no_provider() -> Check:
-    advice = "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or LOCAL_BASE_URL, or start everything with `bizq up`."
+    *others, last = PROVIDER_VARIABLES
+    advice = f"Set {', '.join(others)} or {last}, or start everything with `bizq up`."
     return Check("providers", Finding.FAILED, "No AI provider is configured.", advice)
 
 
@@ -145,7 +148,9 @@ async def _provider(loaded: Settings, name: str, model: str) -> Check:
     """Only the local server is asked: with the others every question might be counted or paid."""
     if name != "local" or loaded.local_base_url is None:
         address = loaded.provider_options()[f"{name}_base_url"] or "the vendor"
-        return Check(f"provider {name}", Finding.OK, f"has a key, uses {model} at {address} (not called)")
+        told = loaded.replicate_webhook_url if name == "replicate" else None
+        ends = f"; it tells ends at {told}" if told is not None else ""
+        return Check(f"provider {name}", Finding.OK, f"has a key, uses {model} at {address} (not called){ends}")
     url = loaded.local_base_url.rstrip("/")
     try:
         async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
@@ -154,6 +159,24 @@ async def _provider(loaded: Settings, name: str, model: str) -> Check:
         reason = str(error) or type(error).__name__
         return Check("provider local", Finding.FAILED, f"{url} does not answer: {reason}", "Check LOCAL_BASE_URL.")
     return Check("provider local", Finding.OK, f"answers at {url}, uses {model}")
+
+
+async def _circuits(loaded: Settings) -> list[Check]:
+    """Of the models that keep failing; nothing where that cannot be known."""
+    if loaded.redis_url is None:
+        return []
+    try:
+        found = await look(loaded)
+    except NotTold:
+        return []
+    now = clock.now().timestamp()
+    failing = [circuit_in_words(circuit, now) for provider in found for circuit in provider.circuits]
+    if not failing:
+        return [Check("models", Finding.OK, "none keeps failing")]
+    advice = (
+        "Tasks go to their next model, or wait. Look at the vendor's status page, the key, and the logs of the workers."
+    )
+    return [Check("models", Finding.WARNING, "; ".join(failing), advice)]
 
 
 async def _api() -> Check:

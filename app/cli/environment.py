@@ -7,7 +7,10 @@ from app.embedded.data_dir import ENCRYPTION_KEY, TOKEN_KEY, DataDir
 from app.embedded.instance import Instance, read_instance
 from app.settings import Settings
 
-PROVIDER_VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LOCAL_BASE_URL")
+PROVIDER_VARIABLES = (
+    *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HUGGINGFACE_API_KEY", "REPLICATE_API_TOKEN"),
+    "LOCAL_BASE_URL",
+)
 
 
 def data_dir() -> Path:

@@ -13,6 +13,7 @@ from app.cli.console import err, out, print_json
 from app.errors import AppError, ErrorCode
 from app.fakes.app import create_app
 from app.fakes.faults import FaultKind
+from app.fakes.webhook import SECRET
 
 HOST = "127.0.0.1"
 
@@ -27,7 +28,7 @@ def fakes(
     ] = 8900,
     json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
 ) -> None:
-    """Serve fakes of OpenAI and Anthropic, and print the settings that lead to them.
+    """Serve fakes of OpenAI, Anthropic, Hugging Face and Replicate, and print the settings that lead to them.
 
     They answer from the words of the prompt, stream, count tokens, and fail
     when told to. Nothing leaves this machine.
@@ -46,6 +47,7 @@ def fakes(
         err.print(f"\nThe next call fails:  curl {url}/_faults -d {order}", markup=False)
         err.print(f"Kinds of faults:      {', '.join(FaultKind)}", markup=False)
         err.print(f"What was asked:       curl {url}/_requests", markup=False)
+        err.print(f"What was served:      curl {url}/_served", markup=False)
     config = uvicorn.Config(create_app(), log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
     # Ctrl-C is how it ends; uvicorn raises it again after it has shut down.
     with contextlib.suppress(KeyboardInterrupt):
@@ -59,6 +61,11 @@ def environment(url: str) -> dict[str, str]:
         "OPENAI_API_KEY": "fake",
         "ANTHROPIC_BASE_URL": f"{url}/anthropic",
         "ANTHROPIC_API_KEY": "fake",
+        "HUGGINGFACE_BASE_URL": f"{url}/huggingface/v1",
+        "HUGGINGFACE_API_KEY": "fake",
+        "REPLICATE_BASE_URL": f"{url}/replicate",
+        "REPLICATE_API_TOKEN": "fake",
+        "REPLICATE_WEBHOOK_SECRET": SECRET,
     }
 
 

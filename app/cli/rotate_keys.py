@@ -38,7 +38,8 @@ def rotate(
     1. Make a key: bizq keys new
 
     2. Put it behind the present one, BIZQ_ENCRYPTION_KEY=old,new, and
-    restart every api. Now all of them can read what it seals.
+    restart every api and worker. Now all of them can read what it
+    seals.
 
     3. Put it in front, BIZQ_ENCRYPTION_KEY=new,old, and restart every
     api. Now it seals all that is written.
@@ -47,7 +48,7 @@ def rotate(
     seals what was written before.
 
     5. When everything is current, take the old key out,
-    BIZQ_ENCRYPTION_KEY=new, and restart every api.
+    BIZQ_ENCRYPTION_KEY=new, and restart every api and worker.
 
     Step 2 is for those who restart one api after the other: leave it out
     where all of them are stopped at once. Backups that were made before

@@ -9,8 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from app import settings
-from app.db.engine import create_engine
-from app.db.guard import check_database, check_encryption_keys
+from app.db.guard import check_database, check_keys
 from app.db.vault import Vault
 from app.http.websocket_protocol import WebSocketProtocol
 from app.log import configure
@@ -27,7 +26,7 @@ def api() -> None:
     # uvicorn would show what is missing as a stack trace.
     loaded.require_service()
     asyncio.run(check_database(loaded))
-    asyncio.run(_check_keys(loaded))
+    asyncio.run(check_keys(loaded, Vault(loaded.encryption_keys)))
     configure(loaded)
     config = uvicorn.Config(
         build_app(loaded),
@@ -54,14 +53,6 @@ def api() -> None:
     gc.collect()
     gc.freeze()
     Server(config).run(sockets=[listener])
-
-
-async def _check_keys(loaded: settings.Settings) -> None:
-    engine = create_engine(loaded)
-    try:
-        await check_encryption_keys(engine, Vault(loaded.encryption_keys))
-    finally:
-        await engine.dispose()
 
 
 class Server(uvicorn.Server):

@@ -4,7 +4,8 @@ import asyncio
 
 from app import settings
 from app.actors import process
-from app.db.guard import check_database
+from app.db.guard import check_database, check_keys
+from app.db.vault import Vault
 from app.log import configure
 
 
@@ -13,5 +14,7 @@ def worker() -> None:
     loaded = settings.load()
     configure(loaded)
     # Dramatiq would log what is missing and go on without a runner.
+    vault = Vault(loaded.encryption_keys)
     asyncio.run(check_database(loaded))
+    asyncio.run(check_keys(loaded, vault))
     process.serve(loaded)

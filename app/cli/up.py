@@ -33,6 +33,7 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from app.embedded.service import ServiceProcess
 from app.embedded.supervisor import Supervisor
+from app.services.routing.configured import configured_models
 from app.settings import CONSOLE, Settings
 
 READY_SECONDS = 60.0
@@ -134,7 +135,7 @@ def _start(
             redis = EmbeddedRedis(data.path / "redis", data.run, secrets, ephemeral=ephemeral)
             supervisor.start("Redis", redis)
         environment["REDIS_URL"] = redis.url
-    if not any((loaded.openai_api_key, loaded.anthropic_api_key, loaded.local_base_url)):
+    if not configured_models(loaded):
         model = EmbeddedModel(data.run)
         supervisor.start("the language model", model)
         environment["LOCAL_BASE_URL"] = model.base_url

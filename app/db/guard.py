@@ -101,6 +101,15 @@ async def check_database(settings: Settings) -> None:
         )
 
 
+async def check_keys(settings: Settings, vault: Vault) -> None:
+    """The same for what is sealed. Raises UnknownKey."""
+    engine = create_engine(settings)
+    try:
+        await check_encryption_keys(engine, vault)
+    finally:
+        await engine.dispose()
+
+
 async def migration_head(engine: AsyncEngine) -> str | None:
     """The revision the database is at, or None before the first migration."""
     async with engine.connect() as connection:

@@ -24,6 +24,7 @@ INVITATION_EMAIL = SealedColumn("invitations", "email", index="email_index")
 
 TOTP_SECRET = SealedColumn("totp_factors", "secret", key="user_id")
 SSO_CLIENT_SECRET = SealedColumn("sso_connections", "client_secret")
+PROVIDER_KEY = SealedColumn("provider_connections", "api_key")
 
 SEALED = (
     USER_EMAIL,
@@ -31,4 +32,5 @@ SEALED = (
     INVITATION_EMAIL,
     TOTP_SECRET,
     SSO_CLIENT_SECRET,
+    PROVIDER_KEY,
 )

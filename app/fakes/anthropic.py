@@ -9,7 +9,6 @@ with "invalid". Structured output is `output_config.format`; the fake also obeys
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,33 +18,31 @@ from starlette.routing import Route
 from app.fakes.answers import answer, deltas
 from app.fakes.endpoint import Endpoint, Problem
 from app.fakes.event_stream import Frame
-from app.fakes.faults import Fault, FaultKind, FaultQueue
+from app.fakes.faults import Fault, FaultKind, FaultQueue, Tokens, cached_part, told_usage
 from app.fakes.journal import Call, Journal
-from app.fakes.prompts import all_text, are_messages, last_user_text, object_schemas, text_of
+from app.fakes.prompts import all_text, are_messages, last_user_text, object_schemas, schema_in, text_of
 from app.fakes.words import count_tokens, first_tokens
 
-_SCHEMA_IN_PROMPT = re.compile(r"<json_schema>(.*)</json_schema>", re.DOTALL)
 _REMOVED_PARAMETERS = ("temperature", "top_p", "top_k")
 _REMOVED_IN_VERSION = "2026-10-21"
 
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """One answer; without `counted` no token counts are sent at all."""
+    """One answer; where nothing is `told`, no token counts are sent at all."""
 
     request_id: str
     model: str
     pieces: list[str]
     stop_reason: str
-    input_tokens: int
-    counted: bool
+    told: Tokens | None
 
     def whole(self) -> dict[str, Any]:
         content = [{"type": "text", "text": "".join(self.pieces)}] if self.pieces else []
-        return self._message(content, self.stop_reason, self._output_tokens())
+        return self._message(content, self.stop_reason, self._usage())
 
     def frames(self, fault: Fault | None) -> Iterator[Frame]:
-        yield _event("message_start", {"message": self._message([], None, 1)})
+        yield _event("message_start", {"message": self._message([], None, self._usage(begun=True))})
         if self.pieces:
             yield _event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
         yield _event("ping", {})
@@ -63,22 +60,26 @@ class _Reply:
         if self.pieces:
             yield _event("content_block_stop", {"index": 0})
         delta = {"stop_reason": self.stop_reason, "stop_sequence": None}
-        yield _event("message_delta", {"delta": delta, **self._usage(self._output_tokens())})
+        yield _event("message_delta", {"delta": delta, **self._usage()})
         yield _event("message_stop", {})
 
-    def _message(self, content: list[Any], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
+    def _message(self, content: list[Any], stop_reason: str | None, usage: dict[str, Any]) -> dict[str, Any]:
         identity = {"id": self.request_id.replace("req_", "msg_"), "type": "message", "role": "assistant"}
         ending = {"stop_reason": stop_reason, "stop_sequence": None}
-        return {**identity, "model": self.model, "content": content, **ending, **self._usage(output_tokens)}
+        return {**identity, "model": self.model, "content": content, **ending, **usage}
 
-    def _usage(self, output_tokens: int) -> dict[str, Any]:
-        if not self.counted:
+    def _usage(self, *, begun: bool = False) -> dict[str, Any]:
+        """The input counts what was not cached; a message that has begun has at most one token of output."""
+        if self.told is None:
             return {}
-        counts = {"input_tokens": self.input_tokens, "output_tokens": output_tokens}
-        return {"usage": {**counts, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}}
-
-    def _output_tokens(self) -> int:
-        return count_tokens("".join(self.pieces))
+        return {
+            "usage": {
+                "input_tokens": self.told.input - self.told.cached_input,
+                "output_tokens": min(1, self.told.output) if begun else self.told.output,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": self.told.cached_input,
+            }
+        }
 
 
 class AnthropicDialect:
@@ -106,13 +107,13 @@ class AnthropicDialect:
         said = first_tokens(text, body["max_tokens"])
         stop_reason = "end_turn" if said == text else "max_tokens"
         call.input_tokens = count_tokens(f"{text_of(body.get('system'))}{all_text(body['messages'])}")
+        call.cached_input_tokens = cached_part(call.input_tokens, fault)
         return _Reply(
             request_id=request_id,
             model=body["model"],
             pieces=[] if refused else deltas(said),
             stop_reason="refusal" if refused else stop_reason,
-            input_tokens=call.input_tokens,
-            counted=fault is None or fault.kind is not FaultKind.NO_USAGE,
+            told=told_usage(fault, Tokens(call.input_tokens, 0 if refused else count_tokens(said))),
         )
 
 
@@ -137,8 +138,7 @@ def _format(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _schema(body: Mapping[str, Any]) -> Any:
     wanted = _format(body).get("schema")
-    told = _SCHEMA_IN_PROMPT.search(text_of(body.get("system")))
-    return json.loads(told[1]) if wanted is None and told else wanted
+    return schema_in(text_of(body.get("system"))) if wanted is None else wanted
 
 
 def _unauthorized(headers: Mapping[str, str]) -> Problem | None:

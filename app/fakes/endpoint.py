@@ -60,7 +60,7 @@ class Endpoint:
         self._numbers = itertools.count(1)
 
     async def create(self, request: Request) -> Response:
-        body = _json_object(await request.body())
+        body = json_object(await request.body())
         call = self._journal.begin(self._dialect.vendor, request.url.path, request.headers, body)
         request_id = f"req_{next(self._numbers):024x}"
         problem = self._dialect.problem_in(body, request.headers)
@@ -92,11 +92,12 @@ def _sent(reply: Reply, call: Call, headers: Mapping[str, str], fault: Fault | N
     if streams:
         return EventStream(reply.frames(fault), call, headers=headers, delay=delay, cut=cut)
     whole = json.dumps(reply.whole()).encode()
-    frame = Frame(whole[: len(whole) // 2] if cut else whole, "".join(reply.pieces))
+    # Of half a JSON document nobody can read anything.
+    frame = Frame(whole[: len(whole) // 2]) if cut else Frame(whole, "".join(reply.pieces))
     return EventStream([frame], call, headers=headers, media_type="application/json", delay=delay, cut=cut)
 
 
-def _json_object(raw: bytes) -> dict[str, Any]:
+def json_object(raw: bytes) -> dict[str, Any]:
     """The body, or an empty one where it is no JSON object: the checks then name what is missing."""
     try:
         body = json.loads(raw)

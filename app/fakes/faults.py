@@ -12,8 +12,9 @@ class FaultKind(StrEnum):
     """`rate_limit` 429 with Retry-After; `quota_exhausted` 429 without, as the money is spent; `server_error`
     a 5xx of `status`; `overloaded` 529 or 503; `bad_request` 400; `overloaded_midstream` an error event
     after `after` deltas; `cut` the connection closes after `after` deltas, before any terminal marker;
-    `slow` waits `delay` seconds before each delta; `no_usage` sends no token counts; `refusal` the
-    model declines, as the vendor's models do it.
+    `slow` waits `delay` seconds before each delta; `no_usage` sends no token counts,
+    `zero_usage` counts that are zero; `cached_input` has read half of the prompt before (not replicate, which
+    caches nothing); `refusal` the model declines, as the vendor's models do it.
     """
 
     RATE_LIMIT = "rate_limit"
@@ -24,6 +25,8 @@ class FaultKind(StrEnum):
     CUT = "cut"
     SLOW = "slow"
     NO_USAGE = "no_usage"
+    ZERO_USAGE = "zero_usage"
+    CACHED_INPUT = "cached_input"
     REFUSAL = "refusal"
     BAD_REQUEST = "bad_request"
 
@@ -48,6 +51,32 @@ class Fault:
     def interrupts(self) -> bool:
         """The stream begins well and breaks off."""
         return self.kind in (FaultKind.CUT, FaultKind.OVERLOADED_MIDSTREAM)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a vendor says that a call used; the cached ones are part of the input."""
+
+    input: int
+    output: int
+    cached_input: int = 0
+
+
+def told_usage(fault: Fault | None, used: Tokens) -> Tokens | None:
+    """What the vendor tells of it; None where it tells nothing."""
+    match fault and fault.kind:
+        case FaultKind.NO_USAGE:
+            return None
+        case FaultKind.ZERO_USAGE:
+            return Tokens(0, 0)
+        case FaultKind.CACHED_INPUT:
+            return Tokens(used.input, used.output, cached_part(used.input, fault))
+    return used
+
+
+def cached_part(input_tokens: int, fault: Fault | None) -> int:
+    """How much of the input the vendor has read before."""
+    return input_tokens // 2 if fault is not None and fault.kind is FaultKind.CACHED_INPUT else 0
 
 
 def parse_order(order: object) -> Fault:

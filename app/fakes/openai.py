@@ -19,7 +19,7 @@ from starlette.routing import Route
 from app.fakes.answers import answer, deltas
 from app.fakes.endpoint import Endpoint, Problem
 from app.fakes.event_stream import Frame
-from app.fakes.faults import Fault, FaultKind, FaultQueue
+from app.fakes.faults import Fault, FaultKind, FaultQueue, Tokens, cached_part, told_usage
 from app.fakes.journal import Call, Journal
 from app.fakes.prompts import all_text, are_messages, last_user_text, object_schemas
 from app.fakes.words import count_tokens, first_tokens
@@ -31,8 +31,9 @@ _REFUSAL = "I'm sorry, I cannot assist with that request."
 
 
 @dataclass(frozen=True, slots=True)
-class _Completion:
-    """One answer; its pieces are those of `field`: content, or refusal."""
+class Completion:
+    """One answer; its pieces are those of `field`: content, or refusal. `overloaded` is the body of the error event
+    that may interrupt it."""
 
     id: str
     model: str
@@ -41,6 +42,7 @@ class _Completion:
     finish_reason: str
     usage: dict[str, Any] | None
     include_usage: bool
+    overloaded: Mapping[str, Any]
 
     def whole(self) -> dict[str, Any]:
         message = {"role": "assistant", "content": None, "refusal": None, self.field: "".join(self.pieces)}
@@ -59,7 +61,7 @@ class _Completion:
                 yield _data(self._frame([]) | {"usage": self.usage})
             yield Frame(b"data: [DONE]\n\n")
         elif fault is not None and fault.kind is FaultKind.OVERLOADED_MIDSTREAM:
-            yield _data(_error_body(OpenAIDialect.problems[FaultKind.OVERLOADED]))
+            yield _data(self.overloaded)
 
     def _chunk(self, delta: Mapping[str, Any], *, finish_reason: str | None = None, text: str | None = None) -> Frame:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
@@ -87,26 +89,28 @@ class OpenAIDialect:
     }
 
     def problem_in(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Problem | None:
-        return _unauthorized(headers) or _invalid(body) or _invalid_schema(_json_schema(body))
+        return unauthorized(headers) or _invalid(body) or _invalid_schema(json_schema(body))
 
     def error_body(self, problem: Problem, request_id: str) -> dict[str, Any]:
         return _error_body(problem)  # the request id is in the header alone
 
-    def reply(self, body: Mapping[str, Any], request_id: str, call: Call, fault: Fault | None) -> _Completion:
+    def reply(self, body: Mapping[str, Any], request_id: str, call: Call, fault: Fault | None) -> Completion:
         refused = fault is not None and fault.kind is FaultKind.REFUSAL
-        counted = fault is None or fault.kind is not FaultKind.NO_USAGE
-        text = _REFUSAL if refused else answer(last_user_text(body["messages"]), _json_schema(body).get("schema"))
+        text = _REFUSAL if refused else answer(last_user_text(body["messages"]), json_schema(body).get("schema"))
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         said = first_tokens(text, limit) if limit else text
         call.input_tokens = count_tokens(all_text(body["messages"]))
-        return _Completion(
+        call.cached_input_tokens = cached_part(call.input_tokens, fault)
+        told = told_usage(fault, Tokens(call.input_tokens, count_tokens(said)))
+        return Completion(
             id=request_id.replace("req_", "chatcmpl-"),
             model=body["model"],
             field="refusal" if refused else "content",
             pieces=deltas(said),
             finish_reason="stop" if said == text else "length",
-            usage=_usage(call.input_tokens, count_tokens(said)) if counted else None,
+            usage=usage_of(told) if told is not None else None,
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
+            overloaded=_error_body(self.problems[FaultKind.OVERLOADED]),
         )
 
 
@@ -119,7 +123,7 @@ def routes(journal: Journal, faults: FaultQueue) -> list[Route]:
 
 
 async def _list_models(request: Request) -> Response:
-    problem = _unauthorized(request.headers)
+    problem = unauthorized(request.headers)
     if problem:
         return JSONResponse(_error_body(problem), problem.status)
     entry = {"object": "model", "created": _CREATED, "owned_by": "openai"}
@@ -135,21 +139,21 @@ def _error_body(problem: Problem) -> dict[str, Any]:
     return {"error": {"message": problem.message, **names}}
 
 
-def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+def usage_of(told: Tokens) -> dict[str, Any]:
     return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens": told.input,
+        "completion_tokens": told.output,
+        "total_tokens": told.input + told.output,
+        "prompt_tokens_details": {"cached_tokens": told.cached_input, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
     }
 
 
-def _json_schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def json_schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return (body.get("response_format") or {}).get("json_schema") or {}
 
 
-def _unauthorized(headers: Mapping[str, str]) -> Problem | None:
+def unauthorized(headers: Mapping[str, str]) -> Problem | None:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key and not key.startswith("invalid"):
         return None

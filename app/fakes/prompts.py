@@ -1,7 +1,11 @@
-"""Reading requests: both vendors write message content as a string or as a list of parts with a `text`."""
+"""Reading requests: vendors write message content as a string or as a list of parts with a `text`."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+_SCHEMA = re.compile(r"<json_schema>(.*)</json_schema>", re.DOTALL)
 
 
 def text_of(content: object) -> str:
@@ -24,6 +28,12 @@ def last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
 
 def are_messages(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def schema_in(instructions: str) -> Any:
+    """The schema between <json_schema> tags, which the models obey too; None where there is none."""
+    told = _SCHEMA.search(instructions)
+    return json.loads(told[1]) if told else None
 
 
 def object_schemas(schema: object) -> Iterator[Mapping[str, Any]]:

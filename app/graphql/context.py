@@ -1,7 +1,7 @@
 """What a resolver can reach. No session among it: sibling fields run at the same time and could not share one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -23,11 +23,18 @@ from app.principal import Person, Principal, in_workspace
 from app.services.account.authenticate import Authenticator, Credentials
 from app.services.account.failed_sign_ins import FailedSignIns
 from app.services.account.tokens import TokenSigner
+from app.services.billing.events import BillingFeed
 from app.services.document.trusted import TrustedDocuments
 from app.services.limit.attempts import Attempts
 from app.services.limit.throttle import Throttle
-from app.services.task.create import Intake
+from app.services.provider.clients import OwnProviders
+from app.services.routing.ceilings import Ceilings
+from app.services.routing.health import ModelHealth
+from app.services.task.batch import TaskCreation
+from app.services.task.create import CreateRequest, Outcome
+from app.services.task.draft import TaskDraft
 from app.services.task.log import TaskFeed
+from app.services.task.plan import Intake
 from app.settings import Settings
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
@@ -46,11 +53,16 @@ class Resources:
     mailer: MailDelivery
     failed_sign_ins: FailedSignIns
     intake: Intake
+    task_creation: TaskCreation
     hub: Hub
     feed: TaskFeed
+    billing_feed: BillingFeed
     output: OutputLog
     access: AccessWatch
     documents: TrustedDocuments
+    own_providers: OwnProviders
+    health: ModelHealth
+    ceilings: Ceilings
     throttle: Throttle
     attempts: Attempts
     # Set when the process goes down: who streams is to come back elsewhere.
@@ -131,6 +143,14 @@ class Context:
             yield uow
         # What was read before the change is not the truth any more; nor is, on a socket, the caller's role as it was.
         self.enter(self._caller)
+
+    async def create_tasks(self, drafts: Sequence[TaskDraft], key: str | None, *, keep_errors: bool) -> Outcome:
+        """In a transaction that may be shared with other requests."""
+        request = CreateRequest(self.principal, drafts, key, keep_errors)
+        await self.reader.close()
+        outcome = await self.resources.task_creation.create(request)
+        self.enter(self._caller)
+        return outcome
 
     async def close(self) -> None:
         """Keep no connection while something else is done than reading."""

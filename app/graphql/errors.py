@@ -21,6 +21,7 @@ from app.graphql.guard import QueryTooComplex
 from app.graphql.scalars import BigInt
 from app.graphql.trusted import DocumentNotTrusted, DocumentUnknown
 from app.graphql.wording import without_values
+from app.services.billing.ledger import BudgetExceeded, InsufficientCredits
 from app.services.limit.throttle import Throttled
 
 log = structlog.get_logger(__name__)
@@ -69,6 +70,12 @@ class GenericError(UserError):
     pass
 
 
+@strawberry.type(description="There are not enough credits, or a budget has not enough left, for what it may cost.")
+class CreditsError(UserError):
+    required_micros: BigInt = strawberry.field(description="What it may cost at most, in micro-credits.")
+    available_micros: BigInt = strawberry.field(description="What is available, in micro-credits.")
+
+
 @strawberry.type(description="A limit of the service would be exceeded.")
 class LimitError(UserError):
     limit: BigInt = strawberry.field(description="The limit, in the unit that the message names.")
@@ -85,6 +92,14 @@ def user_error(error: AppError, prefix: tuple[str, ...] = ()) -> UserError:
             path=path,
             limit=BigInt(error.limit),
             actual=BigInt(error.actual),
+        )
+    if isinstance(error, InsufficientCredits | BudgetExceeded):
+        return CreditsError(
+            message=error.message,
+            code=error.code,
+            path=path,
+            required_micros=BigInt(error.required),
+            available_micros=BigInt(error.available),
         )
     return GenericError(message=error.message, code=error.code, path=path)
 

@@ -13,6 +13,8 @@ from app import ids
 from app.errors import LimitExceeded
 from app.graphql.account.types import ApiKey
 from app.graphql.account.user import User
+from app.graphql.billing.budgets import Budget
+from app.graphql.billing.types import LedgerEntry
 from app.graphql.context import Info
 from app.graphql.permissions import NODE
 from app.graphql.relay import MAX_PAGE, Node
@@ -21,6 +23,8 @@ from app.graphql.template.types import Template, TemplateVersion
 from app.graphql.worker.types import Worker
 from app.graphql.workspace.types import Workspace
 from app.services.account import queries as accounts
+from app.services.billing import budgets
+from app.services.billing import queries as billing
 
 
 @strawberry.type
@@ -64,6 +68,16 @@ async def _workspace(info: Info, key: UUID) -> RowMapping | None:
     return row if row is not None and row["id"] == key else None
 
 
+async def _ledger_entry(info: Info, key: UUID) -> RowMapping | None:
+    if key.int >= 2**63:
+        return None
+    return await info.context.reader.row(billing.entries_by_numbers(info.context.principal.workspace_id, [key.int]))
+
+
+async def _budget(info: Info, key: UUID) -> RowMapping | None:
+    return await info.context.reader.row(budgets.budgets_by_ids(info.context.principal.workspace_id, [key]))
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """How a global id's prefix is looked up."""
@@ -82,6 +96,8 @@ KINDS = {
     ),
     ids.USER: _Kind(User, lambda info, key: info.context.loaders.user.load(key)),
     ids.WORKSPACE: _Kind(Workspace, _workspace),
+    ids.LEDGER_ENTRY: _Kind(LedgerEntry, _ledger_entry),
+    ids.BUDGET: _Kind(Budget, _budget),
     ids.API_KEY: _Kind(
         ApiKey,
         lambda info, key: info.context.reader.row(accounts.api_keys_by_ids([key])),

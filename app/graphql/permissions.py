@@ -48,8 +48,18 @@ QUERY: dict[str, Need] = {
     "auditLog": Permission.AUDIT_READ,
     "task": Permission.TASK_READ,
     "tasks": Permission.TASK_READ,
+    "quoteTask": Permission.TASK_CREATE,
+    "explainRouting": Permission.TASK_CREATE,
+    "ledger": Permission.BILLING_READ,
+    "models": Access.SIGNED_IN,
+    "providers": Access.SIGNED_IN,
+    "usage": Permission.BILLING_READ,
+    "budgets": Permission.BILLING_READ,
+    "billingEvents": Permission.BILLING_READ,
+    "routingPolicy": Permission.WORKSPACE_READ,
     "workers": Permission.WORKER_READ,
     "templates": Permission.TEMPLATE_READ,
+    "providerConnections": Permission.PROVIDER_MANAGE,
 }
 MUTATION: dict[str, Need] = {
     "signUp": Access.ANYBODY,
@@ -86,10 +96,18 @@ MUTATION: dict[str, Need] = {
     "retryTask": Permission.TASK_RETRY,
     "createWorker": Permission.WORKER_WRITE,
     "createTemplate": Permission.TEMPLATE_WRITE,
+    "createProviderConnection": Permission.PROVIDER_MANAGE,
+    "updateProviderConnection": Permission.PROVIDER_MANAGE,
+    "deleteProviderConnection": Permission.PROVIDER_MANAGE,
+    "testProviderConnection": Permission.PROVIDER_MANAGE,
+    "setBudget": Permission.BILLING_MANAGE,
+    "deleteBudget": Permission.BILLING_MANAGE,
+    "setRoutingPolicy": Permission.WORKSPACE_UPDATE,
 }
 SUBSCRIPTION: dict[str, Need] = {
     "taskEvents": Permission.TASK_READ,
     "taskOutput": Permission.TASK_READ,
+    "billingEvents": Permission.BILLING_READ,
 }
 # What node and nodes need for each type.
 NODE: dict[str, Permission] = {
@@ -100,6 +118,8 @@ NODE: dict[str, Permission] = {
     "User": Permission.MEMBER_READ,
     "Workspace": Permission.WORKSPACE_READ,
     "ApiKey": Permission.API_KEY_MANAGE,
+    "LedgerEntry": Permission.BILLING_READ,
+    "Budget": Permission.BILLING_READ,
 }
 
 

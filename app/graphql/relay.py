@@ -95,7 +95,7 @@ async def fetch_page(reader: Reader, statement: Select[Any], key: Key, arguments
         ("before", arguments.before, not key.descending),
     ):
         if cursor is not None:
-            value = _decode(key, name, cursor)
+            value = decode_cursor(key, name, cursor)
             statement = statement.where(key.column < value if smaller else key.column > value)
     falling = key.descending != backwards
     ordered = statement.order_by(key.column.desc() if falling else key.column.asc()).limit(size + 1)
@@ -119,7 +119,8 @@ def encode_cursor(tag: str, value: object) -> str:
     return base64.urlsafe_b64encode(f"{tag}:{value}".encode()).decode().rstrip("=")
 
 
-def _decode(key: Key, name: str, cursor: str) -> Any:
+def decode_cursor(key: Key, name: str, cursor: str) -> Any:
+    """What the row that it names has in the key's column. Raises InvalidInput, naming the argument."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         tag, _, value = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(":")

@@ -10,12 +10,20 @@ from app.graphql import permissions
 from app.graphql.account.mutations import AccountMutations
 from app.graphql.account.queries import AccountQueries
 from app.graphql.audit.queries import AuditQueries
+from app.graphql.billing.budgets import BudgetMutations, BudgetQueries
+from app.graphql.billing.events import BillingEventQueries, BillingSubscriptions
+from app.graphql.billing.queries import BillingQueries
+from app.graphql.billing.usage import UsageQueries
 from app.graphql.context import Context
 from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
-from app.graphql.errors import GenericError, LimitError, publish
+from app.graphql.errors import CreditsError, GenericError, LimitError, publish
 from app.graphql.executor import Executor
 from app.graphql.node import NodeQueries
+from app.graphql.provider.fields import ProviderConnectionMutations, ProviderConnectionQueries
+from app.graphql.routing.models import ModelQueries
+from app.graphql.routing.policy import RoutingMutations, RoutingQueries
+from app.graphql.routing.providers import ProviderQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.server_info import ServerInfoQueries
 from app.graphql.task.mutations import TaskMutations
@@ -47,13 +55,31 @@ Query = merge_types(
         WorkerQueries,
         TemplateQueries,
         AuditQueries,
+        BillingQueries,
+        ModelQueries,
+        ProviderQueries,
+        ProviderConnectionQueries,
+        UsageQueries,
+        BudgetQueries,
+        BillingEventQueries,
+        RoutingQueries,
         ServerInfoQueries,
     ),
 )
 Mutation = merge_types(
-    "Mutation", (AccountMutations, WorkspaceMutations, TaskMutations, WorkerMutations, TemplateMutations)
+    "Mutation",
+    (
+        AccountMutations,
+        WorkspaceMutations,
+        TaskMutations,
+        WorkerMutations,
+        TemplateMutations,
+        ProviderConnectionMutations,
+        BudgetMutations,
+        RoutingMutations,
+    ),
 )
-Subscription = merge_types("Subscription", (TaskSubscriptions,))
+Subscription = merge_types("Subscription", (TaskSubscriptions, BillingSubscriptions))
 for root, needs, description in (
     (Query, permissions.QUERY, "Everything that can be read."),
     (
@@ -71,7 +97,7 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[GenericError, LimitError],
+    types=[CreditsError, GenericError, LimitError],
     extensions=[
         Documents,
         CostReport,

@@ -8,6 +8,9 @@ from app.graphql import relay
 from app.graphql.context import Info
 from app.graphql.limits import CONNECTION_INIT_SECONDS, MAX_COMPARISONS, SUBSCRIPTIONS_PER_SOCKET
 from app.graphql.rate_limits import RateLimits
+from app.services.billing import budgets, usage
+from app.services.provider.connections import MAX_CONNECTIONS
+from app.services.routing import policy
 from app.services.task import create, draft
 from app.services.task.watch import RESUME_WINDOW
 from app.services.workspace.create import MAX_WORKSPACES
@@ -43,7 +46,17 @@ class Limits:
     access_token_seconds: int = strawberry.field(description="Life of an access token, in seconds.")
     max_workspaces_per_person: int = strawberry.field(description="Most workspaces that a person can belong to.")
     max_open_invitations: int = strawberry.field(description="Most open invitations to a workspace.")
+    max_provider_connections: int = strawberry.field(
+        description="Most connections of its own to AI providers that a workspace can have."
+    )
+    private_endpoints_allowed: bool = strawberry.field(
+        description="Whether servers of a workspace's own may be at private addresses, and without https."
+    )
     invitation_days: int = strawberry.field(description="How long an invitation can be accepted, in days.")
+    max_usage_days: int = strawberry.field(description="Longest period of usage, in days.")
+    max_usage_rows: int = strawberry.field(description="Most rows of usage.")
+    max_budgets: int = strawberry.field(description="Most budgets of a workspace.")
+    max_policy_models: int = strawberry.field(description="Most models of a routing policy.")
 
 
 @strawberry.type(description="What is running here.")
@@ -86,11 +99,17 @@ class ServerInfoQueries:
             access_token_seconds=settings.bizq_token_seconds,
             max_workspaces_per_person=MAX_WORKSPACES,
             max_open_invitations=MAX_OPEN,
+            max_provider_connections=MAX_CONNECTIONS,
+            private_endpoints_allowed=settings.bizq_allow_private_endpoints,
             invitation_days=GOOD_FOR.days,
+            max_usage_days=usage.MAX_DAYS,
+            max_usage_rows=usage.MAX_ROWS,
+            max_budgets=budgets.MAX_BUDGETS,
+            max_policy_models=policy.MAX_MODELS,
         )
         return ServerInfo(
             version=version("bizq"),
-            providers=list(info.context.resources.intake.models),
+            providers=list(info.context.resources.intake.router.models),
             trusted_documents_only=settings.bizq_trusted_only,
             limits=limits,
             rate_limits=RateLimits.of(settings),

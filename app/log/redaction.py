@@ -32,6 +32,7 @@ _PATTERN = re.compile(
     r"""
     \b(bz[a-z]_(?:live_)?)[\w-]{8,}                                     # our keys and refresh tokens
     | (?<![A-Za-z0-9])(sk-)[\w-]{6,}                                    # keys of OpenAI and Anthropic
+    | (?<![A-Za-z0-9])(hf_|r8_|whsec_)[\w+/=-]{20,}                      # Hugging Face's, Replicate's; of webhooks
     | \b()eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?                                # a JSON Web Token: RFC 7519
     | \b((?:[Bb]earer|[Bb]asic|BEARER|BASIC)\s+)[\w.~+/=-]{4,}          # an Authorization value: RFC 9110
     | \b([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/@]*:[^\s/@]+(?=@)         # user and password in an address: RFC 3986

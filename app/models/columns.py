@@ -59,6 +59,11 @@ def sealed() -> Any:
     return Field(sa_type=sa.LargeBinary, sa_column_kwargs={"info": {"sealed": True}})
 
 
+def optional_sealed() -> Any:
+    """The same, where there may be nothing."""
+    return Field(default=None, sa_type=sa.LargeBinary, nullable=True, sa_column_kwargs={"info": {"sealed": True}})
+
+
 def blind_index() -> Any:
     """What a sealed column is found by."""
     return Field(sa_type=sa.LargeBinary, unique=True)

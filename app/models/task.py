@@ -48,8 +48,10 @@ def _partial(name: str, *indexed: str, where: str) -> sa.Index:
 class Task(SQLModel, table=True):
     """One piece of work, and the outbox: what is due here is work, whatever became of its messages.
 
-    `attempt` is the fencing token: it is raised by every claim, and a worker's write counts only while it is
-    unchanged. `event_seq` and `event_xid` are the place of the task's last event in the log.
+    `attempt` is the fencing token: it is raised by every claim, and a worker's write counts only while it is unchanged.
+    `cost_micros` is what was charged, `spent_micros` what its attempts have used since credits were last reserved for
+    it, `holds` how often that was, `attempts_lost` how many attempts ended without anybody knowing how. `event_seq` and
+    `event_xid` are the place of the task's last event in the log.
     """
 
     __tablename__ = "tasks"
@@ -75,7 +77,11 @@ class Task(SQLModel, table=True):
         # For whoever looks after what went wrong.
         _partial("ended", "workspace_id", "finished_at", where="status IN ('FAILED', 'CANCELED', 'EXPIRED')"),
         _partial("worker_lost", "finished_at", where="status = 'FAILED' AND error ->> 'code' = 'worker_lost'"),
+        _partial(
+            "credits", "workspace_id", "priority", "id", where="status = 'WAITING' AND wait ->> 'reason' = 'CREDITS'"
+        ),
         sa.CheckConstraint("cost_micros >= 0", name="tasks_cost_not_negative"),
+        sa.CheckConstraint("reserved_micros >= 0 AND spent_micros >= 0", name="tasks_held_and_spent_not_negative"),
     )
 
     id: UUID = columns.uuid_key()
@@ -88,6 +94,7 @@ class Task(SQLModel, table=True):
     template_version_id: UUID | None = columns.optional_reference("template_versions.id")
     worker_id: UUID | None = columns.optional_reference("workers.id")
     created_by: UUID | None = columns.optional_reference("users.id")
+    api_key_id: UUID | None = columns.optional_uuid()
     complexity: str = columns.varchar(20)
     cost_sensitive: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     priority: int = Field(default=5, sa_type=sa.SmallInteger, sa_column_kwargs={"server_default": sa.text("5")})
@@ -95,11 +102,14 @@ class Task(SQLModel, table=True):
     routing: dict[str, Any] | None = columns.optional_jsonb()
     cost_micros: int = columns.micros()
     reserved_micros: int = columns.micros()
+    spent_micros: int = columns.micros()
+    holds: int = columns.integer(0)
     max_cost_micros: int | None = Field(default=None, sa_type=sa.BigInteger, nullable=True)
     cost: Decimal | None = Field(default=None, sa_column=columns.credits_of("cost_micros"))
     attempt: int = columns.integer(0)
     max_attempts: int = columns.integer(3)
     attempts_before: int = columns.integer(0)
+    attempts_lost: int = columns.integer(0)
     lease_until: datetime | None = columns.optional_timestamp()
     leased_by: str | None = columns.optional_varchar(100)
     run_at: datetime | None = columns.optional_timestamp()

@@ -15,7 +15,10 @@ class TaskAttempt(SQLModel, table=True):
     """
 
     __tablename__ = "task_attempts"
-    __table_args__ = ({"postgresql_partition_by": "RANGE (started_at)"},)
+    __table_args__ = (
+        sa.Index("idx_task_attempts_finished_at", "finished_at", postgresql_using="brin"),
+        {"postgresql_partition_by": "RANGE (started_at)"},
+    )
 
     task_id: UUID = columns.uuid_of(primary_key=True)
     number: int = Field(sa_type=sa.Integer, primary_key=True)

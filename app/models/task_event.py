@@ -39,6 +39,7 @@ class TaskEvent(SQLModel, table=True):
     __tablename__ = "task_events"
     __table_args__ = (
         sa.Index("idx_task_events_log", "workspace_id", "xid", "task_id", "seq"),
+        sa.Index("idx_task_events_at", "at", postgresql_using="brin"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

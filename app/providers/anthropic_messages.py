@@ -30,15 +30,11 @@ from anthropic.types import Usage as StartUsage
 
 from app.providers.chat import MAX_TOKENS, ChatRequest, Finished, TextDelta, Usage
 from app.providers.errors import ProviderError, from_status, from_stream_event
+from app.providers.schema_in_words import with_schema
 from app.providers.strict_schema import strict_schema
 from app.providers.timeouts import Timeouts, until
 
 _STOP_REASONS = {"model_context_window_exceeded": MAX_TOKENS}  # the others are our own words already
-_SCHEMA_INSTRUCTION = (
-    "Answer with one JSON value and nothing else: no prose, no code fence. "
-    "It must be valid against this JSON Schema:\n"
-    "<json_schema>\n{schema}\n</json_schema>"
-)
 
 
 class AnthropicMessages:
@@ -46,13 +42,21 @@ class AnthropicMessages:
 
     name = "anthropic"
 
-    def __init__(self, *, api_key: str, base_url: str | None = None, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        http_client: httpx2.AsyncClient | None = None,
+    ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._client = AsyncAnthropic(
             api_key=api_key,
             base_url=base_url,
             max_retries=0,  # the engine retries, with its own count and its own clock
             timeout=Timeout(self._timeouts.between_chunks, connect=self._timeouts.connect),
+            http_client=http_client,
         )
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[TextDelta | Finished, None]:
@@ -78,8 +82,7 @@ class AnthropicMessages:
         output_config = _output_config(request.json_schema)
         system = request.system
         if request.json_schema is not None and output_config is omit:
-            instruction = _SCHEMA_INSTRUCTION.format(schema=json.dumps(request.json_schema))
-            system = f"{system}\n\n{instruction}".lstrip()
+            system = with_schema(system, request.json_schema)
         turns = [{"role": message.role, "content": message.text} for message in request.messages]
         return await self._client.messages.create(
             model=request.model,

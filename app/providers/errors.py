@@ -1,7 +1,8 @@
 """What can go wrong with a vendor, in our words, and whether trying again can help.
 
 Status codes and error types: OpenAI "Error codes" (developers.openai.com/api/docs/guides/error-codes) and
-Claude "Errors" (platform.claude.com/docs/en/api/errors), read 2026-11.
+Claude "Errors" (platform.claude.com/docs/en/api/errors), read 2026-11; 424 is
+a generation that broke, in Hugging Face's Text Generation Inference.
 """
 
 import re
@@ -16,8 +17,9 @@ from app.providers.chat import Usage
 class ProviderError(AppError):
     """A vendor failed us. The message holds no key, no prompt, and of the vendor's body only its error type.
 
-    `reason` is a stable word to branch on, `retry_after` the vendor's wish in seconds, `usage` what was
-    billed although the answer is unusable (a refusal), where the vendor said it.
+    `reason` is a stable word to branch on, `moves_on` whether another provider may do what this one did not,
+    `retry_after` the vendor's wish in seconds, `usage` what was billed although the answer is unusable (a refusal),
+    where the vendor said it.
     """
 
     code = ErrorCode.PROVIDER_UNAVAILABLE
@@ -37,6 +39,7 @@ class ProviderError(AppError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.usage = usage
+        self.moves_on = retryable or reason in _OF_THE_PROVIDER
         word = detail if detail and _SHORT_WORD.fullmatch(detail) else None
         super().__init__(f"{provider}: {_SENTENCES[reason]}{f' ({word})' if word else ''}.")
 
@@ -63,8 +66,25 @@ _SENTENCES = {
     "quota_exhausted": "the account's credit or spend limit is used up",
     "refused": "the model declined to answer",
     "not_configured": "this provider is not configured",
+    "circuit_open": "it has failed repeatedly, so it is not asked for the moment",
+    "at_ceiling": "this installation makes no more calls of it at present",
+    "connection_gone": "the workspace's own connection was deleted or disabled",
+    "key_unreadable": "the key of the workspace's own connection cannot be opened here",
+    "address_refused": "its address is not in the public internet, and this installation calls no others",
+    "certificate": "its TLS certificate is not valid for this address",
+    "redirected": "it redirects to another address, which is not followed",
+    "answer_too_large": "the answer is larger than an answer can be",
+    "not_understood": "what answers there does not speak this protocol",
+}
+# Nothing was asked: an attempt that ends so is not counted as a try.
+NOT_CALLED = frozenset({"circuit_open", "at_ceiling"})
+# Trying again there cannot help, and there is nothing wrong with the request.
+_OF_THE_PROVIDER = {
+    *("authentication", "permission", "not_found", "quota_exhausted", "not_configured", "connection_gone"),
+    *("key_unreadable", "address_refused", "certificate", "redirected", "answer_too_large", "not_understood"),
 }
 _BY_STATUS = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _Kind("redirected", retryable=False)),
     401: _Kind("authentication", retryable=False),
     402: _Kind("quota_exhausted", retryable=False),
     403: _Kind("permission", retryable=False),
@@ -72,6 +92,7 @@ _BY_STATUS = {
     408: _Kind("timeout", retryable=True),
     409: _Kind("conflict", retryable=True),
     413: _Kind("request_too_large", retryable=False),
+    424: _Kind("server_error", retryable=True),
     429: _Kind("rate_limited", retryable=True),
     503: _Kind("overloaded", retryable=True),
     504: _Kind("timeout", retryable=True),
@@ -86,6 +107,8 @@ _SPENT = {
     "organization_usage_limit_exceeded",
     "enforced_spend_limit_reached",
 }
+# Hugging Face's router says with a 400 that no partner serves the model.
+_UNKNOWN_MODEL = {"model_not_supported", "model_not_found"}
 # An error inside a stream comes after "200 OK"; its type says which status it would have been.
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
@@ -115,6 +138,8 @@ def from_status(provider: str, status: int, words: tuple[str, ...], headers: Map
     )
     if status == 429 and not _SPENT.isdisjoint(words):
         kind = _Kind("quota_exhausted", retryable=False)
+    if status == 400 and not _UNKNOWN_MODEL.isdisjoint(words):
+        kind = _Kind("not_found", retryable=False)
     return ProviderError(
         provider,
         kind.reason,

@@ -2,6 +2,12 @@
 
 Wire format: developers.openai.com/api/reference/resources/chat (streaming: chunks, the last with a
 finish_reason, one with usage and no choices, then `[DONE]`), through the official SDK.
+
+Hugging Face (huggingface.co/docs/inference-providers, read 2026-11): a router to partners, one of which a model's
+name may end with (`:together`), or an address of one's own (Inference Endpoints: TGI, vLLM). The partners differ.
+Usage comes in a chunk of its own, in the last one, or in each with the counts so far: the last one said counts. Not
+all enforce a schema, and some ignore it without a word: there it is told in the instructions as well. An error's
+body may be one sentence instead of an object: its status says enough.
 """
 
 import asyncio
@@ -10,6 +16,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
+import httpx2
 from openai import (
     APIConnectionError,
     APIError,
@@ -27,6 +34,8 @@ from openai.types.shared_params import ResponseFormatJSONSchema
 
 from app.providers.chat import END_TURN, MAX_TOKENS, ChatRequest, Finished, TextDelta, Usage
 from app.providers.errors import ProviderError, from_status, from_stream_event
+from app.providers.guarded import Refused
+from app.providers.schema_in_words import with_schema
 from app.providers.strict_schema import strict_schema
 from app.providers.timeouts import Timeouts, until
 
@@ -38,11 +47,18 @@ _REASONING_MODELS = ("gpt-5", "gpt-6", "o1", "o3", "o4")
 class OpenAIChat:
     """One client of one server. `name` is "openai" for the vendor, anything else for compatible servers.
 
-    Those get the older `max_tokens`, and the JSON schema as it is, which llama.cpp turns into a grammar.
+    Those get the older `max_tokens`, and the JSON schema as it is, which llama.cpp turns into a grammar;
+    "huggingface" gets it in words too.
     """
 
     def __init__(
-        self, name: str, *, api_key: str, base_url: str | None = None, timeouts: Timeouts | None = None
+        self,
+        name: str,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        http_client: httpx2.AsyncClient | None = None,
     ) -> None:
         self.name = name
         self._timeouts = timeouts or Timeouts()
@@ -51,6 +67,7 @@ class OpenAIChat:
             base_url=base_url,
             max_retries=0,  # the engine retries, with its own count and its own clock
             timeout=Timeout(self._timeouts.between_chunks, connect=self._timeouts.connect),
+            http_client=http_client,
         )
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[TextDelta | Finished, None]:
@@ -76,7 +93,7 @@ class OpenAIChat:
         temperature = None if request.model.startswith(_REASONING_MODELS) else request.temperature
         return await self._client.chat.completions.create(
             model=request.model,
-            messages=_messages(request),
+            messages=_messages(request, self._system(request)),
             stream=True,
             stream_options={"include_usage": True},
             max_completion_tokens=request.max_tokens if native else omit,
@@ -87,11 +104,18 @@ class OpenAIChat:
             extra_headers={"Idempotency-Key": request.idempotency_key} if request.idempotency_key else None,
         )
 
+    def _system(self, request: ChatRequest) -> str:
+        if request.json_schema is None or self.name != "huggingface":
+            return request.system
+        return with_schema(request.system, request.json_schema)
+
     def _translated(self, error: Exception, *, begun: bool) -> ProviderError:
         """The only place that knows the SDK's exceptions."""
         match error:
             case APITimeoutError() | TimeoutError():
                 return ProviderError(self.name, "timeout", retryable=True)
+            case APIConnectionError(__cause__=Refused(reason=reason)):
+                return ProviderError(self.name, reason, retryable=False)
             case APIConnectionError():
                 return ProviderError(self.name, "stream_cut" if begun else "connection", retryable=True)
             case APIStatusError():
@@ -130,8 +154,8 @@ class _Answer:
         return Finished(_STOP_REASONS.get(self._stop_reason, self._stop_reason), self._usage)
 
 
-def _messages(request: ChatRequest) -> list[ChatCompletionMessageParam]:
-    system = [{"role": "system", "content": request.system}] if request.system else []
+def _messages(request: ChatRequest, instructions: str) -> list[ChatCompletionMessageParam]:
+    system = [{"role": "system", "content": instructions}] if instructions else []
     turns = [{"role": message.role, "content": message.text} for message in request.messages]
     return cast("list[ChatCompletionMessageParam]", [*system, *turns])
 
@@ -155,4 +179,4 @@ def _usage(sent: CompletionUsage | None) -> Usage | None:
 
 
 def _words(error: APIError) -> tuple[str, ...]:
-    return tuple(word for word in (error.code, error.type) if word)
+    return tuple(str(word) for word in (error.code, error.type) if word)

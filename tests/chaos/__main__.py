@@ -34,7 +34,8 @@ def main(
     Two api and two worker processes, PostgreSQL and Redis of their own, and
     fakes of the AI vendors; 8 clients create 15 tasks/s, 20 subscribers watch.
     Processes are killed and frozen, servers killed, connections dropped. In the
-    end every task, event and answer is compared through the public API.
+    end every task, event and answer is compared through the public API, and
+    the ledger is verified.
 
     Exit code 0: nothing lost, doubled or missed. 1: violations, named. 2: the
     installation did not come up. Logs of all processes are kept after 1 and 2.

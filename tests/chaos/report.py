@@ -33,6 +33,8 @@ class Report:
     missed_events: int
     duplicate_events: int
     order_violations: int
+    ledger_entries: int
+    ledger_breaks: int
     longest_outage: float
     longest_outage_at: float
     create_p50_ms: float
@@ -86,6 +88,8 @@ def _creates(report: Report) -> dict[str, str]:
         "lost": str(report.lost),
         "doubled": str(report.doubled),
         "inconsistent histories": str(report.inconsistent),
+        "ledger entries": str(report.ledger_entries),
+        "ledger breaks": str(report.ledger_breaks),
     }
 
 

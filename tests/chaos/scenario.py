@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
+from app.db.engine import sqlalchemy_url
+from app.services.billing.verify import verify as verify_ledger
 from tests.chaos import verify
 from tests.chaos.faults import Injector
 from tests.chaos.load import Load
@@ -78,8 +82,9 @@ class Run:
             self._say("reading every task")
             workspaces = [await read_tasks(service) for service in self._services]
             await self._caught_up(workspaces)
+        entries = await self._audit_the_ledger()
         self._judge(workspaces, injector)
-        return self._report(workspaces, injector, seconds, drain)
+        return self._report(workspaces, injector, seconds, drain, entries)
 
     async def _load_and_faults(self) -> tuple[Injector, float]:
         """Returns when everything runs again and the load has stopped, with the seconds that the faults took."""
@@ -123,6 +128,15 @@ class Run:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await asyncio.gather(*(subscriber.complete.wait() for subscriber in self._subscribers))
 
+    async def _audit_the_ledger(self) -> int:
+        """The number of its entries. Looks at the database itself, where everything else asks the API."""
+        self._say("verifying the ledger")
+        engine = create_async_engine(sqlalchemy_url(self._cluster.owner_url), poolclass=NullPool)
+        ledger = await verify_ledger(engine, None, lambda *_: None)
+        assert ledger is not None
+        self._verdict.unsound += [str(found) for found in ledger.breaks]
+        return ledger.entries
+
     def _judge(self, workspaces: Sequence[Sequence[TaskRecord]], injector: Injector) -> None:
         verify.check_creates(self._verdict, self._load.ledger, workspaces)
         for tasks in workspaces:
@@ -133,7 +147,12 @@ class Run:
         self._verdict.other += injector.violations + self._tally.refusals
 
     def _report(
-        self, workspaces: Sequence[Sequence[TaskRecord]], injector: Injector, seconds: float, drain: float
+        self,
+        workspaces: Sequence[Sequence[TaskRecord]],
+        injector: Injector,
+        seconds: float,
+        drain: float,
+        entries: int,
     ) -> Report:
         ledger, verdict = self._load.ledger, self._verdict
         by_status = verify.count_by_status(workspaces, ledger)
@@ -159,6 +178,8 @@ class Run:
             missed_events=len(verdict.missed),
             duplicate_events=len(verdict.duplicated),
             order_violations=len(verdict.misordered),
+            ledger_entries=entries,
+            ledger_breaks=len(verdict.unsound),
             longest_outage=outage,
             longest_outage_at=outage_at - CALM_SECONDS,
             create_p50_ms=p50,

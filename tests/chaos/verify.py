@@ -23,6 +23,7 @@ class Verdict:
     duplicated: list[str] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
     misordered: list[str] = field(default_factory=list)
+    unsound: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
 
     @property
@@ -35,6 +36,7 @@ class Verdict:
             "duplicate event": self.duplicated,
             "event that is not in the log": self.invented,
             "out of order": self.misordered,
+            "ledger": self.unsound,
             "other": self.other,
         }
         return [f"{name}: {line}" for name, lines in named.items() for line in lines]
@@ -64,7 +66,8 @@ def check_task(verdict: Verdict, task: TaskRecord) -> None:
     """Its history is whole and agrees with its state."""
     kinds = [event.kind for event in task.events]
     ends = [kind for kind in kinds if kind in TERMINAL]
-    starts = kinds.count("STARTED")
+    # An attempt begins with a claim, or in the same hands where the one before failed.
+    starts = kinds.count("STARTED") + kinds.count("PROGRESS")
     numbers = [number for number, _ in task.attempts]
     statuses = [status for _, status in task.attempts]
     after_cancel = kinds[kinds.index("CANCEL_REQUESTED") :] if "CANCEL_REQUESTED" in kinds else []
@@ -73,7 +76,7 @@ def check_task(verdict: Verdict, task: TaskRecord) -> None:
         "its history fits one page": task.whole,
         "seq is 1, 2, 3 …": [event.seq for event in task.events] == list(range(1, len(kinds) + 1)),
         "one terminal event, the last, as its status": ends == kinds[-1:] == [task.status],
-        "one STARTED for each attempt": starts == task.attempt_count,
+        "one STARTED or PROGRESS for each attempt": starts == task.attempt_count,
         "attempts are numbered 1 to attemptCount": numbers == list(range(1, task.attempt_count + 1)),
         "only the last attempt of a success succeeded": [
             number for number, status in task.attempts if status == "SUCCEEDED"

@@ -1,6 +1,7 @@
 """Secrets to look for, and a day in the life of an installation in which they are used, mistyped and sent astray."""
 
 import asyncio
+import base64
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import httpx
 import websockets
 from redis import asyncio as redis_asyncio
 
+from app.services.routing.configured import DEFAULT_MODELS
 from tests.cluster import Cluster
 
 SIGN_UP = """mutation($input: SignUpInput!) { signUp(input: $input) {
@@ -21,6 +23,10 @@ REFRESH = "mutation($t: String!) { refreshSession(refreshToken: $t) { accessToke
 CHANGE = "mutation($input: ChangePasswordInput!) { changePassword(input: $input) { errors { message } } }"
 NEW_KEY = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret errors { message } } }"
 CREATE = "mutation($input: CreateTaskInput!) { createTask(input: $input) { task { id } errors { message } } }"
+CONNECT = """mutation($input: CreateProviderConnectionInput!) { createProviderConnection(input: $input) {
+  connection { id keyEndsWith } errors { message } } }"""
+TRY = "mutation($id: ID!) { testProviderConnection(id: $id) { works problem errors { message } } }"
+CONNECTIONS = "{ providerConnections { name keyEndsWith } }"
 STATUS = "query($id: ID!) { task(id: $id) { status } }"
 WHO = "{ viewer { user { name email } } }"
 UNDER_WAY = ("QUEUED", "RUNNING")
@@ -61,6 +67,10 @@ def planted() -> dict[str, str]:
         "name": secret("name"),
         "OpenAI key": f"sk-proj-{secret('openai')}",
         "Anthropic key": f"sk-ant-{secret('anthropic')}",
+        "Hugging Face key": f"hf_{secret('huggingface')}",
+        "Replicate token": f"r8_{secret('replicate')}",
+        "Replicate's signing secret": f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "own provider key": f"key-{secret('own')}",
         "cookie": secret("cookie"),
         "wrong API key": f"bzq_live_{secret('key')}",
         "wrong token": secret("token"),
@@ -83,6 +93,7 @@ class Day:
         await self._account()
         await self._malformed()
         await self._socket()
+        await self._connection()
         await self._task()
         await self._broken()
 
@@ -172,15 +183,28 @@ class Day:
         self._story.codes.append(opened.close_code)
         return f"{heard} {opened.close_reason}"
 
+    async def _connection(self) -> None:
+        """A key of the workspace's own, given rightly and wrongly, and tried; the task that follows uses it."""
+        key, own = self._story.canaries["API key"], self._story.canaries["own provider key"]
+        wanted = {"provider": "OPENAI", "name": "ours", "apiKey": own}
+        made = await self.ask("connect", CONNECT, key, input=wanted)
+        await self.ask("try", TRY, key, id=made["connection"]["id"])
+        await self.ask("connections", CONNECTIONS, key)
+        await self.ask("connect twice", CONNECT, key, input=wanted)
+        await self.ask("connect wrongly", CONNECT, key, input=wanted | {"apiKey": [own], "name": own})
+        await self.ask("connect with a space", CONNECT, key, input=wanted | {"apiKey": f"{own} x", "name": "other"})
+        await self.ask("key as an address", CONNECT, key, input=wanted | {"baseUrl": f"https://{own}@example.com"})
+
     async def _task(self) -> None:
-        """So that the worker uses a provider's key."""
+        """So that the worker uses each provider's key."""
         key = self._story.canaries["API key"]
-        made = await self.ask(
-            "task", CREATE, key, input={"type": "text.summarize", "input": {"text": "The storm closed the port."}}
-        )
-        async with asyncio.timeout(20):
-            while (await self.ask("status", STATUS, key, id=made["task"]["id"]))["status"] in UNDER_WAY:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        task = {"type": "text.summarize", "input": {"text": "The storm closed the port."}}
+        for provider in ("openai", "anthropic", "huggingface", "replicate"):
+            wanted = task | {"model": f"{provider}/{DEFAULT_MODELS[provider]}"}
+            made = await self.ask(f"task of {provider}", CREATE, key, input=wanted)
+            async with asyncio.timeout(20):
+                while (await self.ask("status", STATUS, key, id=made["task"]["id"]))["status"] in UNDER_WAY:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
 
     async def _broken(self) -> None:
         """A bug in the middle of a sign-in; then the database is gone."""
@@ -206,6 +230,9 @@ async def tell() -> Story:
         "BIZQ_LOG_LEVEL": "debug",
         "OPENAI_API_KEY": story.canaries["OpenAI key"],
         "ANTHROPIC_API_KEY": story.canaries["Anthropic key"],
+        "HUGGINGFACE_API_KEY": story.canaries["Hugging Face key"],
+        "REPLICATE_API_TOKEN": story.canaries["Replicate token"],
+        "REPLICATE_WEBHOOK_SECRET": story.canaries["Replicate's signing secret"],
     }
     async with Cluster(environment=environment) as cluster, httpx.AsyncClient(timeout=30) as http:
         story.canaries["database password"] = urlsplit(cluster.postgres.app_url).password or ""

@@ -113,6 +113,18 @@ class Records:
         """How many tasks have this status and attempt."""
         return Counter({(status, attempt): count for status, attempt, count in await self._rows(_STATES)})
 
+    async def purse(self) -> tuple[int, int]:
+        """What the workspace has, and what is held for its tasks, in micro-credits."""
+        ((available, held),) = await self._rows("SELECT credits_micros, reserved_micros FROM workspaces WHERE id = $1")
+        return available, held
+
+    async def charged(self) -> int:
+        """For all of its tasks, in micro-credits."""
+        ((micros,),) = await self._rows(
+            "SELECT coalesce(sum(cost_micros), 0)::bigint FROM tasks WHERE workspace_id = $1"
+        )
+        return int(micros)
+
     async def copy_without_announcing(self, task: str, copies: int) -> datetime:
         """As if whoever accepted them had died between commit and announcement. Returns when they were committed."""
         connection = await asyncpg.connect(self.owner_url)

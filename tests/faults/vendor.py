@@ -1,8 +1,9 @@
 """Orders to the fake vendor of a cluster, and what it was asked."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -27,25 +28,25 @@ class Vendor:
         """Be quick again, for calls that have not begun."""
         (await self._http.delete(f"{self._url}/_faults")).raise_for_status()
 
-    async def calls(self) -> dict[str, str]:
-        """The outcome of each of the last thousand calls, "open" while it is answered, by idempotency key."""
+    async def calls(self) -> dict[str, list[str]]:
+        """By task, the outcomes of its calls among the last thousand, in order; "open" while one is answered."""
         calls: list[dict[str, Any]] = (await self._http.get(f"{self._url}/_requests")).json()["openai"]["requests"]
-        return {call["headers"]["idempotency-key"]: call["outcome"] for call in calls}
+        outcomes = defaultdict[str, list[str]](list)
+        for call in calls:
+            # The key of a call begins with its task.
+            task = ids.encode(ids.TASK, UUID(call["headers"]["idempotency-key"][:36]))
+            outcomes[task].append(call["outcome"])
+        return outcomes
 
     async def wait_for(self, tasks: Iterable[str], *, attempt: int, outcome: str) -> None:
-        """Until the first call of this attempt at each of the tasks has come so far."""
-        keys = [call_key(task, attempt) for task in tasks]
-        seen = Counter[str | None]()
+        """Until this call of each of the tasks, the first being 1, has come so far."""
+        wanted = list(tasks)
+        seen = Counter[str]()
 
         async def have() -> bool:
             calls = await self.calls()
             seen.clear()
-            seen.update(calls.get(key) for key in keys)
-            return seen[outcome] == len(keys)
+            seen.update(each for task in wanted for each in calls[task][attempt - 1 : attempt])
+            return seen[outcome] == len(wanted)
 
         await until(have, f"calls of attempt {attempt} are {outcome}", seen=seen)
-
-
-def call_key(task: str, attempt: int) -> str:
-    """What the service calls the first call of an attempt."""
-    return f"{ids.decode(ids.TASK, task)}-{attempt}-1"

@@ -20,9 +20,11 @@ from app.actors.work import work
 from app.db.engine import create_engine
 from app.db.vault import Vault
 from app.embedded.port import free_port
+from app.events.client import redis_client
 from app.events.hub import Hub
 from app.fakes.app import create_app as create_fakes
 from app.fakes.faults import FaultQueue
+from app.fakes.replicate import ReplicateFake
 from app.integrations.console import NoMailer
 from app.integrations.delivery import MailDelivery
 from app.main import build_app
@@ -62,19 +64,24 @@ class Fakes:
     url: str
     faults: FaultQueue
     journal: Any
+    replicate: ReplicateFake
 
 
 @pytest.fixture(scope="session")
 async def fakes_server() -> AsyncIterator[Fakes]:
     app = create_fakes()
     async with serving(app) as url:
-        yield Fakes(url, app.state.faults, app.state.journal)
+        yield Fakes(url, app.state.faults, app.state.journal, app.state.replicate)
 
 
 @pytest.fixture
-async def fakes(fakes_server: Fakes) -> AsyncIterator[Fakes]:
+async def fakes(fakes_server: Fakes, settings: Settings) -> AsyncIterator[Fakes]:
     yield fakes_server
     fakes_server.faults.clear()
+    # What a test has made fail is well again for the next.
+    redis = redis_client(settings.redis)
+    await redis.delete("bizq:circuits")
+    await redis.aclose()
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +140,7 @@ class Tenant:
         return ids.encode(ids.WORKSPACE, self.account.workspace_id)
 
 
+PLENTY = 1_000_000_000
 MakeTenant = Callable[..., Awaitable[Tenant]]
 
 
@@ -143,9 +151,10 @@ def vault(settings: Settings) -> Vault:
 
 @pytest.fixture
 def make_tenant(unit_of_work: UnitOfWorkFactory, vault: Vault) -> MakeTenant:
-    async def make(role: Role = Role.OWNER) -> Tenant:
+    async def make(role: Role = Role.OWNER, *, credits_micros: int = PLENTY) -> Tenant:
         email = f"{secrets.token_hex(8)}@example.com"
-        account = await sign_up(unit_of_work, vault, SignUp(email, "correct horse battery", "Test", "Test workspace"))
+        wanted = SignUp(email, "correct horse battery", "Test", "Test workspace", credits_micros=credits_micros)
+        account = await sign_up(unit_of_work, vault, wanted)
         key = api_keys.generate()
         async with unit_of_work(account.principal) as uow:
             await add_api_key(uow, creator_id=account.user_id, name="test", key=key, role=role)

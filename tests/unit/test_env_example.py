@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.providers.prices import DEFAULT_MODELS
+from app.services.routing.configured import DEFAULT_MODELS
 from app.settings import CLIENT_VARIABLES, Settings, SettingsError
 from app.settings import load as cached_load
 
@@ -18,7 +18,7 @@ INTERNAL = {"BIZQ_DEMO_API_KEY"}
 FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
 # Past the cache, which is the process's own.
 load = cached_load.__wrapped__
-WITHOUT_DEFAULT = {name for name, field in FIELDS.items() if field.default in (None, ())}
+WITHOUT_DEFAULT = {name for name, field in FIELDS.items() if field.default in (None, (), {})}
 
 
 def variables() -> dict[str, str]:

@@ -23,3 +23,19 @@ def test_the_largest_settings_stay_exact() -> None:
     # GraphQL's Int, and Lua's doubles: a request may ask for as much again as a bucket holds.
     assert points < 2**31
     assert 2 * points * 600_000 < 2**53
+
+
+def test_ceilings_are_providers_and_numbers() -> None:
+    settings = Settings(bizq_provider_concurrency="openai=20, local = 4", bizq_provider_rate="")  # type: ignore[arg-type]
+
+    assert settings.bizq_provider_concurrency == {"openai": 20, "local": 4}
+    assert settings.bizq_provider_rate == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("openai", "openai=20,anthropic=10"), ("openai=0", "1 to 1000000"), ("opena=1", "opena, which is none of openai")],
+)
+def test_what_is_no_ceiling_is_refused(value: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings(bizq_provider_rate=value)  # type: ignore[arg-type]

@@ -56,7 +56,13 @@ class AccountMutations(ApiKeyMutations, MfaMutations, MailMutations, SsoMutation
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> AuthPayload:
         resources = info.context.resources
-        wanted = sign_up.SignUp(input.email, input.password, input.name, input.workspace_name)
+        wanted = sign_up.SignUp(
+            input.email,
+            input.password,
+            input.name,
+            input.workspace_name,
+            credits_micros=resources.settings.sign_up_micros,
+        )
         offer = None
         if input.invitation_token is not None:
             newcomer = Person(ids.new_id())

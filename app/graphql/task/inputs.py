@@ -41,7 +41,11 @@ class CreateTaskInput:
     priority: int | None = strawberry.field(
         default=DEFAULT_PRIORITY, description="1 goes first, 9 last, within the workspace."
     )
-    max_cost: float | None = strawberry.field(default=None, description="At most so many credits.")
+    max_cost: float | None = strawberry.field(
+        default=None,
+        description="At most so many credits, held until it ends: it limits how long its output can be. Without it "
+        "twice the template's price, and at most 1.",
+    )
     run_at: datetime | None = strawberry.field(
         default=None, description="Not before this time; at most 366 days ahead."
     )
@@ -53,6 +57,15 @@ class CreateTaskInput:
     )
     metadata: JSON | None = strawberry.field(default=None, description="Your own data: an object of at most 16 KiB.")
     tags: list[str] | None = strawberry.field(default=None, description="Your own labels: 20 of at most 50 characters.")
+    model: str | None = strawberry.field(
+        default=None,
+        description="Use this model and no other: provider/model, a model's name or one of its aliases, or one of the "
+        "workspace's own connections, as name/model or alone.",
+    )
+    wait_for_credits: bool | None = strawberry.field(
+        default=False,
+        description="Where credits do not suffice, accept it all the same: it is WAITING until there are enough.",
+    )
 
     def to_draft(self) -> TaskDraft:
         """Raises InvalidInput or NotFound naming the field. null means the same as leaving a field out."""
@@ -72,6 +85,8 @@ class CreateTaskInput:
             max_attempts=DEFAULT_MAX_ATTEMPTS if self.max_attempts is None else self.max_attempts,
             metadata=self.metadata or {},
             tags=tuple(self.tags or ()),
+            model=self.model,
+            wait_for_credits=bool(self.wait_for_credits),
         )
 
 

@@ -12,6 +12,7 @@ from app.graphql.task.inputs import CreateTaskInput, require_id
 from app.graphql.task.types import CreateTaskPayload, CreateTasksPayload, Task, TaskPayload
 from app.services.task import cancel, create, retry
 from app.services.task.draft import TaskDraft
+from app.services.task.idempotency import check_key
 
 TaskId = Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")]
 
@@ -36,12 +37,11 @@ class TaskMutations:
         input: Annotated[CreateTaskInput, strawberry.argument(description="The task.")],
         idempotency_key: IdempotencyKey = None,
     ) -> CreateTaskPayload:
-        async with info.context.unit_of_work() as uow:
-            outcome = await create.create_once(uow, [input.to_draft()], info.context.resources.intake, idempotency_key)
-            (task,) = outcome.results
-            if isinstance(task, AppError):
-                # Raised inside, so that the key is free for a request that is right.
-                raise task
+        key = _checked(idempotency_key)
+        outcome = await info.context.create_tasks([input.to_draft()], key, keep_errors=False)
+        (task,) = outcome.results
+        if isinstance(task, AppError):
+            raise task
         return CreateTaskPayload(task=Task.from_row(task), replayed=outcome.replayed)
 
     @strawberry.mutation(
@@ -54,11 +54,11 @@ class TaskMutations:
         inputs: Annotated[list[CreateTaskInput], strawberry.argument(description="The tasks.")],
         idempotency_key: IdempotencyKey = None,
     ) -> CreateTasksPayload:
-        async with info.context.unit_of_work() as uow:
-            _check_batch(inputs)
-            drafts = [_draft_or_error(item) for item in inputs]
-            right = [draft for draft in drafts if isinstance(draft, TaskDraft)]
-            outcome = await create.create_once(uow, right, info.context.resources.intake, idempotency_key)
+        key = _checked(idempotency_key)
+        _check_batch(inputs)
+        drafts = [_draft_or_error(item) for item in inputs]
+        right = [draft for draft in drafts if isinstance(draft, TaskDraft)]
+        outcome = await info.context.create_tasks(right, key, keep_errors=True)
         accepted = iter(outcome.results)
         results = []
         for index, draft in enumerate(drafts):
@@ -93,6 +93,12 @@ class TaskMutations:
         async with info.context.unit_of_work() as uow:
             task = await retry.retry_task(uow, require_id(ids.TASK, "Task", id))
         return TaskPayload(task=Task.from_row(task))
+
+
+def _checked(idempotency_key: str | None) -> str | None:
+    if idempotency_key is not None:
+        check_key(idempotency_key)
+    return idempotency_key
 
 
 def _check_batch(inputs: list[CreateTaskInput]) -> None:

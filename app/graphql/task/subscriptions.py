@@ -1,5 +1,6 @@
 """Fields of Subscription: tasks live."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
@@ -11,9 +12,11 @@ from app.errors import InvalidInput
 from app.graphql.context import Info
 from app.graphql.task.inputs import TaskFilterInput, decode_id, require_id
 from app.graphql.task.types import TaskEvent, TaskOutputChunk, event_view
-from app.services.task.follow_output import follow_output
+from app.services.task.follow_output import FIRST_ATTEMPT, follow_output
 from app.services.task.queries import TaskFilter
 from app.services.task.watch import Watcher
+
+_POSITION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 
 
 @strawberry.type
@@ -56,16 +59,27 @@ class TaskSubscriptions:
         task_id: Annotated[strawberry.ID, strawberry.argument(description="Id of the task.")],
         from_offset: Annotated[
             int | None,
-            strawberry.argument(description="How many characters of the latest attempt you have already."),
+            strawberry.argument(description="How many characters you have already of the attempt that you name."),
         ] = 0,
+        attempt: Annotated[
+            int | None,
+            strawberry.argument(
+                description="The attempt of the last chunk that you received: the first, where you do not say."
+            ),
+        ] = None,
     ) -> AsyncGenerator[TaskOutputChunk, None]:
         wanted_id = require_id(ids.TASK, "Task", task_id, "taskId")
         resources = info.context.resources
-        offset = _offset(info.context.last_event_id) if info.context.last_event_id else from_offset or 0
-        chunks = follow_output(info.context.reader, resources.hub, resources.output, wanted_id, offset)
+        if info.context.last_event_id:
+            attempt, from_offset = _position(info.context.last_event_id)
+        elif attempt is None:
+            attempt = FIRST_ATTEMPT
+        chunks = follow_output(
+            info.context.reader, resources.hub, resources.output, wanted_id, attempt, from_offset or 0
+        )
         async with aclosing(chunks) as stream:
             async for chunk in stream:
-                info.context.event_id = str(chunk.offset + len(chunk.text))
+                info.context.event_id = f"{chunk.attempt}.{chunk.offset + len(chunk.text)}"
                 yield TaskOutputChunk(
                     attempt=chunk.attempt,
                     offset=chunk.offset,
@@ -75,7 +89,9 @@ class TaskSubscriptions:
                 )
 
 
-def _offset(last_event_id: str) -> int:
-    if not (last_event_id.isdecimal() and len(last_event_id) < 10):
+def _position(last_event_id: str) -> tuple[int, int]:
+    """The attempt, and how many characters of it the reader has."""
+    found = _POSITION.fullmatch(last_event_id)
+    if found is None:
         raise InvalidInput("Last-Event-ID is not one of this stream.", ("fromOffset",))
-    return int(last_event_id)
+    return int(found[1]), int(found[2])

@@ -60,11 +60,23 @@ class TaskWait:
 
 @strawberry.type(description="Which model does a task, and why.")
 class RoutingDecision:
-    provider: str = strawberry.field(description="openai, anthropic or local.")
+    provider: str = strawberry.field(
+        description="openai, anthropic, huggingface, replicate or local; openai_compatible for your own server."
+    )
     model: str = strawberry.field(description="The provider's name of the model.")
+    connection_id: strawberry.ID | None = strawberry.field(
+        description="The workspace's own connection that it goes through; null for the installation's."
+    )
     tier: str = strawberry.field(description="primary, fallback or budget.")
     reasons: list[str] = strawberry.field(description="Each step of the decision, in order.")
     fallbacks: list[str] = strawberry.field(description="What would be tried next, as provider/model.")
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        names = ("provider", "model", "tier", "reasons", "fallbacks")
+        own = stored.get("connection")
+        connection_id = strawberry.ID(ids.encode(ids.PROVIDER_CONNECTION, UUID(own["id"]))) if own else None
+        return cls(connection_id=connection_id, **{name: stored[name] for name in names})
 
 
 @strawberry.type(description="One try at a task.")
@@ -76,8 +88,11 @@ class TaskAttempt:
     status: TaskStatusType = strawberry.field(description="RUNNING, SUCCEEDED, FAILED or CANCELED.")  # type: ignore[valid-type]
     error: TaskError | None = strawberry.field(description="Why it failed.")
     input_tokens: int | None = strawberry.field(description="Tokens read by the model.")
+    cached_input_tokens: int | None = strawberry.field(
+        description="Of inputTokens, those at the price of cached input."
+    )
     output_tokens: int | None = strawberry.field(description="Tokens written by the model.")
-    cost_micros: BigInt = strawberry.field(description="What it cost, in micro-credits.")
+    cost_micros: BigInt = strawberry.field(description="What it used, at its model's price, in micro-credits.")
     usage_estimated: bool = strawberry.field(description="Whether the provider did not count and we estimated.")
     started_at: datetime = strawberry.field(description="When it began.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
@@ -92,6 +107,7 @@ class TaskAttempt:
             status=TaskStatus(row["status"]),
             error=TaskError.from_json(row["error"]),
             input_tokens=row["input_tokens"],
+            cached_input_tokens=row["cached_input_tokens"],
             output_tokens=row["output_tokens"],
             cost_micros=BigInt(row["cost_micros"]),
             usage_estimated=row["usage_estimated"],
@@ -124,8 +140,10 @@ class Task(Node):
     status: TaskStatusType = strawberry.field(description="Where it stands.")  # type: ignore[valid-type]
     input: JSON = strawberry.field(description="What it works on.")
     output: JSON | None = strawberry.field(description="What came out; null until it has succeeded.")
-    cost: float = strawberry.field(description="What it cost so far, in credits, for people to read.")
-    cost_micros: BigInt = strawberry.field(description="What it cost so far, exact, in micro-credits.")
+    cost: float = strawberry.field(description="What was charged for it, in credits, for people to read.")
+    cost_micros: BigInt = strawberry.field(
+        description="What was charged for it, exact, in micro-credits: 0 until it ends, and when it fails."
+    )
     reserved_micros: BigInt = strawberry.field(description="What is held for it, in micro-credits.")
     complexity: TaskComplexityType = strawberry.field(description="How hard it is.")  # type: ignore[valid-type]
     cost_sensitive: bool = strawberry.field(description="Whether a cheap model is preferred.")
@@ -163,7 +181,7 @@ class Task(Node):
             priority=row["priority"],
             progress=row["progress"],
             error=TaskError.from_json(row["error"]),
-            routing=RoutingDecision(**row["routing"]) if row["routing"] else None,
+            routing=RoutingDecision.from_json(row["routing"]) if row["routing"] else None,
             wait=TaskWait.from_row(row),
             attempt_count=row["attempt"],
             metadata=row["metadata"],

@@ -54,7 +54,9 @@ class Template(Node):
     name: str = strawberry.field(description="The name people see.")
     category: str = strawberry.field(description="What it belongs to, such as support.")
     description: str | None = strawberry.field(description="What it does; null where nobody said.")
-    config: JSON = strawberry.field(description="Defaults: maxOutputTokens, temperature, modelClass.")
+    config: JSON = strawberry.field(
+        description="What its tasks take from it: maxOutputTokens, temperature, modelClass, tier, priceMicros."
+    )
     is_public: bool = strawberry.field(description="Whether every workspace can use it.")
     created_at: datetime = strawberry.field(description="When it was created.")
 
@@ -127,5 +129,9 @@ class CreateTemplateInput:
         description="JSON Schema 2020-12 for the output: an object. Without it the output is {text}.",
     )
     config: JSON | None = strawberry.field(
-        default=None, description="maxOutputTokens (1 to 32,768) and temperature (0 to 2)."
+        default=None,
+        description="What its tasks take from it: maxOutputTokens (1 to 32,768) and temperature (0 to 2) for the "
+        "model; modelClass (content_generation, code_generation or simple_tasks) and within it tier (primary, fallback "
+        "or budget) for routing; priceMicros, what a task usually costs in micro-credits: one without maxCost may cost "
+        "twice as much, and never more than a credit.",
     )

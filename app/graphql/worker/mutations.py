@@ -8,6 +8,7 @@ from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors
 from app.graphql.worker.types import CreateWorkerInput, Worker, WorkerPayload
 from app.services.worker.create import WorkerDraft, create_worker
+from app.services.worker.limits import NO_LIMITS
 
 
 @strawberry.type
@@ -25,6 +26,7 @@ class WorkerMutations:
             parameters={} if input.parameters is None else input.parameters,
             capabilities=tuple(input.capabilities),
             skills=tuple(input.skills),
+            limits=input.limits.to_limits() if input.limits is not None else NO_LIMITS,
         )
         async with info.context.unit_of_work() as uow:
             worker = await create_worker(uow, draft)

@@ -50,11 +50,13 @@ class ExternalTokens:
         vault: Vault,
         web: Web,
         issuers: Sequence[TokenIssuer],
+        sign_up_micros: int,
     ) -> None:
         self._engine = engine
         self._unit_of_work = unit_of_work
         self._vault = vault
         self._issuers = {issuer.issuer: (issuer, KeySet(web, issuer.jwks_url)) for issuer in issuers}
+        self._sign_up_micros = sign_up_micros
         self._known: OrderedDict[bytes, tuple[float, UUID]] = OrderedDict()
 
     async def claims_of(self, token: str) -> Claims:
@@ -123,9 +125,15 @@ class ExternalTokens:
             user_id = await external_identities.hold(uow.session, person.identity)
             if user_id is not None:
                 return user_id
-            who = {"email": person.email, "name": person.name, "workspace_name": FIRST_WORKSPACE}
             try:
-                await open_account(uow, self._vault, **who)
+                await open_account(
+                    uow,
+                    self._vault,
+                    email=person.email,
+                    name=person.name,
+                    workspace_name=FIRST_WORKSPACE,
+                    credits_micros=self._sign_up_micros,
+                )
             except Conflict:
                 raise Forbidden(
                     "An account with the e-mail address of this token exists. Sign in to it; this token cannot."

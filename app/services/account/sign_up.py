@@ -8,12 +8,13 @@ from sqlalchemy import insert
 from app import ids
 from app.db.vault import Vault
 from app.errors import Conflict, InvalidInput
-from app.models import ApiKey
+from app.models import ApiKey, LedgerKind
 from app.principal import Person, Principal, Role
 from app.services.account import passwords, people
 from app.services.account.api_keys import NewKey
 from app.services.account.people import normalized_email
 from app.services.account.verification import mark_verified, send_verification
+from app.services.billing import ledger
 from app.services.workspace.create import FIRST_PLAN, checked_name, create_workspace, founder
 from app.services.workspace.invitations import Offer, accept
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
@@ -29,6 +30,7 @@ class SignUp:
     name: str
     workspace_name: str | None = None
     plan: str = FIRST_PLAN
+    credits_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ async def sign_up(
             await accept(uow, vault, offer)
         else:
             await create_workspace(uow, workspace_name, wanted.plan)
+            await _welcome(uow, wanted.credits_micros)
         uow.audit("account.sign_up", ids.encode(ids.USER, account.user_id))
         if public_url is not None:
             await send_verification(uow, account.user_id, email, public_url)
@@ -75,13 +78,20 @@ async def sign_up(
 
 
 async def open_account(
-    uow: UnitOfWork, vault: Vault, *, email: str, name: str, workspace_name: str, plan: str = FIRST_PLAN
+    uow: UnitOfWork, vault: Vault, *, email: str, name: str, workspace_name: str, credits_micros: int
 ) -> None:
     """For whoever another issuer vouches for: user and workspace of the caller. Raises Conflict, as below."""
     await add_person(uow, vault, email=email, name=name, password_hash=None)
     await mark_verified(uow.session, uow.person.user_id)
-    await create_workspace(uow, workspace_name, plan)
+    await create_workspace(uow, workspace_name)
+    await _welcome(uow, credits_micros)
     uow.audit("account.sign_up", ids.encode(ids.USER, uow.person.user_id))
+
+
+async def _welcome(uow: UnitOfWork, credits_micros: int) -> None:
+    """For a person's first workspace only: they can make more of them, and need no more to try it."""
+    if credits_micros:
+        await ledger.post(uow.session, uow.principal.workspace_id, LedgerKind.GRANT, credits_micros, "sign-up")
 
 
 async def add_person(uow: UnitOfWork, vault: Vault, *, email: str, name: str, password_hash: str | None) -> None:

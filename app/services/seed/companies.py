@@ -6,10 +6,10 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from app.models import WorkerKind
+from app.models import Account, LedgerKind, WorkerKind
 from app.principal import Role
-from app.providers.prices import DEFAULT_MODELS
 from app.services.account.api_keys import NewKey, generate
+from app.services.routing.configured import DEFAULT_MODELS
 from app.services.seed.identity import BEGINNING, chance, row_id
 
 _CREDIT = 1_000_000
@@ -121,9 +121,16 @@ def _company(choices: Random, counters: _Counters, set_number: int, index: int) 
     roles = [Role.OWNER, Role.ADMIN, *[Role.MEMBER] * (len(users) - 2)]
     workers = _workers(counters, workspace_id, founded)
     key = generate()
+    granted = choices.randrange(50, 5_000) * _CREDIT
     workspace = {
         "id": workspace_id, "name": name, "slug": slug, "owner_id": users[0]["id"], "plan": "SCALE",
-        "credits_micros": choices.randrange(50, 5_000) * _CREDIT, "created_at": founded,
+        "credits_micros": granted, "promo_micros": -granted, "topped_up_micros": granted, "ledger_seq": 1,
+        "created_at": founded,
+    }  # fmt: skip
+    grant = {
+        "workspace_id": workspace_id, "seq": 1, "kind": LedgerKind.GRANT, "debit": Account.PROMO,
+        "credit": Account.AVAILABLE, "amount_micros": granted, "available_micros": granted, "reserved_micros": 0,
+        "reason": "demo data", "created_at": founded,
     }  # fmt: skip
     api_key = {
         "id": counters.id("api_keys", founded), "workspace_id": workspace_id, "creator_id": users[0]["id"],
@@ -143,6 +150,7 @@ def _company(choices: Random, counters: _Counters, set_number: int, index: int) 
         rows={
             "users": users,
             "workspaces": [workspace],
+            "ledger_entries": [grant],
             "memberships": memberships,
             "api_keys": [api_key],
             "workers": workers,

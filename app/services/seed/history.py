@@ -10,8 +10,9 @@ from app.models import TaskEventKind as Kind
 from app.services.seed.companies import Company
 from app.services.seed.identity import BEGINNING, HISTORY, chance, row_id
 from app.services.seed.rows import AttemptRow, EventRow, TaskRow
-from app.services.seed.story import EXPIRY, Story, route
+from app.services.seed.story import EXPIRY, Routes, Story
 from app.services.seed.texts import Exchange, stock
+from app.services.task.ending import CHARGED
 
 _WORKER_PROCESSES = ("worker-1", "worker-2", "worker-3")
 _TAGS = ("vip", "returns", "newsletter", "escalated", "spring-campaign", "wholesale")
@@ -48,10 +49,13 @@ class History(NamedTuple):
 class Narrator:
     """Tells the histories of a set, oldest task first. `versions` maps a template's slug to its version's id."""
 
-    def __init__(self, set_number: int, companies: Sequence[Company], versions: Mapping[str, UUID]) -> None:
+    def __init__(
+        self, set_number: int, companies: Sequence[Company], versions: Mapping[str, UUID], routes: Routes
+    ) -> None:
         self._set_number = set_number
         self._companies = companies
         self._versions = versions
+        self._routes = routes
         self._choices = chance(set_number, "tasks")
         self._stock = stock(chance(set_number, "texts"))
         self._slugs = tuple(self._stock)
@@ -74,12 +78,13 @@ class Narrator:
         exchange = choices.choice(self._stock[slug])
         worker_id, provider = choices.choice(company.workers) if choices.random() < 0.25 else (None, None)
         complexity, cost_sensitive = _complexity(choices.random()), choices.random() < 0.2
-        way = route(complexity, cost_sensitive, provider)
+        way = self._routes.find(complexity, cost_sensitive, provider)
         task_id = row_id(created_at, self._set_number, number)
         story = Story(task_id, company.workspace_id, worker_id, way, created_at, choices)
         reason = _CANCEL_REASONS[number % len(_CANCEL_REASONS)]
         _live(story, fate, exchange, reason)
         succeeded = fate.end is Kind.SUCCEEDED
+        spent = sum(attempt.cost_micros for attempt in story.attempts)
         task = TaskRow(
             id=task_id,
             workspace_id=company.workspace_id,
@@ -97,7 +102,10 @@ class Narrator:
             priority=5 if choices.random() < 0.8 else choices.randint(1, 9),
             progress=1.0 if succeeded else None,
             routing=way.text,
-            cost_micros=sum(attempt.cost_micros for attempt in story.attempts),
+            cost_micros=min(spent, way.ceiling_micros) if fate.end in CHARGED else 0,
+            reserved_micros=way.ceiling_micros if fate is LEFT_QUEUED else 0,
+            spent_micros=spent,
+            holds=1,
             attempt=story.attempt,
             leased_by=choices.choice(_WORKER_PROCESSES) if fate.started else None,
             expires_at=created_at + EXPIRY if fate.end is Kind.EXPIRED else None,

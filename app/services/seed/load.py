@@ -17,18 +17,23 @@ from sqlalchemy.pool import NullPool
 from app.db.engine import sqlalchemy_url
 from app.db.vault import Vault
 from app.errors import InvalidState
-from app.models import ApiKey, Membership, User, Worker, Workspace
+from app.models import ApiKey, LedgerEntry, Membership, User, Worker, Workspace
 from app.services.account import people
+from app.services.routing.catalogue import read_catalogue
 from app.services.seed.companies import Company, found
 from app.services.seed.history import History, Narrator
 from app.services.seed.identity import BEGINNING, END
+from app.services.seed.ledger import post_entries
 from app.services.seed.rows import AttemptRow, EventRow, TaskRow
+from app.services.seed.story import Routes
 from app.services.template import builtin
 from app.services.template.queries import COLUMNS, VERSION_COLUMNS
 
 BATCH = 5_000
 LANES = 3
-_TABLES: dict[str, Any] = {model.__tablename__: model for model in (User, Workspace, Membership, ApiKey, Worker)}
+_TABLES: dict[str, Any] = {
+    model.__tablename__: model for model in (User, Workspace, LedgerEntry, Membership, ApiKey, Worker)
+}
 _TURN = text("SELECT pg_advisory_xact_lock(hashtext('bizq.seed'))")
 # History of long ago: its partitions are made for it, and the scheduler drops none of them meanwhile.
 _HOLD_HISTORY = text("SELECT pg_advisory_lock(hashtext('bizq.keep_history'))")
@@ -37,7 +42,7 @@ _LAST_SET = text(r"SELECT max(substring(slug FROM '^seed(\d{1,6})-')::integer) F
 # A young installation has few workspaces, so PostgreSQL would check each foreign key by scanning all of them: with the
 # index the whole is a third faster.
 _SESSION = {"application_name": "bizq seed", "enable_seqscan": "off"}
-_FILLED = ("tasks", "task_attempts", "task_events")
+_FILLED = ("tasks", "task_attempts", "task_events", "ledger_entries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,9 @@ async def seed(owner_url: str, vault: Vault, plan: Plan, on_progress: Callable[[
             async with engine.begin() as connection:
                 versions = await _versions(connection)
                 set_number, companies = await _found(connection, vault, plan.workspaces)
-            counts = await _load_tasks(
-                engine, Narrator(set_number, companies, versions).tell(plan.tasks, plan.queued), on_progress
-            )
+            catalogue = await read_catalogue(engine)
+            narrator = Narrator(set_number, companies, versions, Routes(catalogue))
+            counts = await _load_tasks(engine, narrator.tell(plan.tasks, plan.queued), on_progress)
         # So that the first pages after many are planned with the right sizes in mind.
         if plan.tasks >= BATCH:
             async with engine.begin() as connection:
@@ -170,16 +175,25 @@ async def _load_tasks(
 ) -> Counter[UUID]:
     """Several connections at once: a database has more than one core. Returns the number of tasks by workspace."""
     counts: Counter[UUID] = Counter()
-    telling = asyncio.Lock()
+    telling, latest = asyncio.Lock(), asyncio.Event()
+    latest.set()
 
     async def load_batches() -> None:
+        nonlocal latest
         async with engine.connect() as connection:
             while True:
                 async with telling:
                     batch = await asyncio.to_thread(_take, histories)
+                    before, latest = latest, asyncio.Event()
+                    committed = latest
                 if not batch:
                     return
                 await _load(connection, batch)
+                # One after the other: so the ledger is the same every time.
+                await before.wait()
+                await post_entries(connection)
+                await connection.commit()
+                committed.set()
                 counts.update(history.task.workspace_id for history in batch)
                 on_progress(counts.total())
 
@@ -198,4 +212,3 @@ async def _load(connection: AsyncConnection, batch: Sequence[History]) -> None:
     await tasks.fill(connection, [history.task for history in batch])
     await attempts.fill(connection, list(chain.from_iterable(history.attempts for history in batch)))
     await events.fill(connection, list(chain.from_iterable(history.events for history in batch)))
-    await connection.commit()

@@ -24,6 +24,9 @@ class TaskRow(NamedTuple):
     progress: float | None
     routing: str
     cost_micros: int
+    reserved_micros: int
+    spent_micros: int
+    holds: int
     attempt: int
     leased_by: str | None
     expires_at: datetime | None

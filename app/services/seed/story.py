@@ -11,8 +11,10 @@ from app.models import TaskComplexity, TaskStatus
 from app.models import TaskEventKind as Kind
 from app.providers.chat import Usage
 from app.providers.errors import ProviderError
-from app.providers.prices import DEFAULT_MODELS, cost_micros, price_of
-from app.services.routing.decide import RoutingRequest, decide
+from app.services.billing.price import cost_micros
+from app.services.routing.catalogue import Catalogue
+from app.services.routing.configured import DEFAULT_MODELS
+from app.services.routing.decide import Candidate, Installation, RoutingDecision, RoutingRequest, decide
 from app.services.seed.rows import AttemptRow, EventRow
 from app.services.seed.texts import Exchange
 from app.services.task.attempt import Failure
@@ -25,20 +27,40 @@ _TOKENS_PER_SECOND = 70.0
 _FIRST_TOKEN_SECONDS = 0.4
 
 
+# Of a task of the demo: its texts are short.
+INPUT_TOKENS, OUTPUT_TOKENS = 500, 1_024
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A routing decision; `text` is its JSON."""
 
-    provider: str
-    model: str
+    candidate: Candidate
+    ceiling_micros: int
     text: str
 
 
-@cache
-def route(complexity: TaskComplexity, cost_sensitive: bool, worker_provider: str | None) -> Route:
-    request = RoutingRequest(complexity, cost_sensitive, DEFAULT_MODELS, worker_provider)
-    decision = decide(request)
-    return Route(decision.provider, decision.model, json.dumps(decision.as_json()))
+class Routes:
+    """What was decided for the demo's tasks, by the rules of every day: there are few questions and many tasks."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._here = Installation(catalogue, DEFAULT_MODELS)
+        self._known: dict[tuple[TaskComplexity, bool, str | None], Route] = {}
+
+    def find(self, complexity: TaskComplexity, cost_sensitive: bool, worker_provider: str | None) -> Route:
+        request = RoutingRequest(
+            complexity,
+            cost_sensitive,
+            worker_provider=worker_provider,
+            input_tokens=INPUT_TOKENS,
+            output_tokens=OUTPUT_TOKENS,
+        )
+        key = (complexity, cost_sensitive, worker_provider)
+        return self._known.get(key) or self._known.setdefault(key, _route(decide(request, self._here)))
+
+
+def _route(decision: RoutingDecision) -> Route:
+    return Route(decision.candidates[0], decision.ceiling_micros, json.dumps(decision.as_json()))
 
 
 class Story:
@@ -80,7 +102,7 @@ class Story:
 
     def retry(self) -> None:
         """The attempt fails with what may pass; the next one is due after the usual delay."""
-        error = _failure(self._route.provider, self._choices.choice(_TEMPORARY), retryable=True)
+        error = _failure(self._route.candidate.provider, self._choices.choice(_TEMPORARY), retryable=True)
         self._pass(self._choices.uniform(0.1, 2))
         delay = retry_delay(self.attempt, retry_after=None, random=self._choices.random)
         due = self.now + timedelta(seconds=delay)
@@ -91,9 +113,8 @@ class Story:
 
     def fail(self, *, retryable: bool) -> None:
         """The last attempt fails, or one that another try could not help."""
-        self.error = _failure(
-            self._route.provider, self._choices.choice(_TEMPORARY if retryable else _FINAL), retryable=retryable
-        )
+        reason = self._choices.choice(_TEMPORARY if retryable else _FINAL)
+        self.error = _failure(self._route.candidate.provider, reason, retryable=retryable)
         self._pass(self._choices.uniform(0.1, 2))
         self._log(Kind.FAILED, f'{{"attempt": {self.attempt}, "error": {self.error}}}')
         self._close(TaskStatus.FAILED, error=self.error)
@@ -136,22 +157,19 @@ class Story:
                 number=self.attempt,
                 workspace_id=self._workspace_id,
                 worker_id=self._worker_id,
-                provider=self._route.provider,
-                model=self._route.model,
+                provider=self._route.candidate.provider,
+                model=self._route.candidate.model,
                 status=status,
                 error=error,
                 output_text=text,
                 input_tokens=used.input_tokens,
                 output_tokens=used.output_tokens,
                 cached_input_tokens=used.cached_input_tokens,
-                cost_micros=cost_micros(_price(self._route.provider, self._route.model), used),
+                cost_micros=cost_micros(self._route.candidate.price, used),
                 started_at=self._begun_at,
                 finished_at=self.now,
             )
         )
-
-
-_price = cache(price_of)
 
 
 @cache

@@ -1,4 +1,7 @@
-"""How an attempt ends. Each ending is one transaction, and happens only while the attempt is the present one."""
+"""How an attempt ends, and how another follows it. An attempt is one call of one model.
+
+Each of these is one transaction, and happens only while the attempt is the present one.
+"""
 
 import random
 from dataclasses import dataclass
@@ -6,14 +9,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
 
 from app.models import Task, TaskAttempt, TaskEventKind, TaskStatus
+from app.providers.errors import NOT_CALLED
 from app.services.task import transition
+from app.services.task.ending import end
 from app.services.task.lifecycle import attempts_left, retry_delay
+from app.services.task.queries import Columns
 from app.unit_of_work import UnitOfWork
 
 WORKER_LOST = "worker_lost"
+# So long after its first attempt a task waits for models that are not asked at present; then that counts as a try.
+PATIENCE = timedelta(hours=1)
 # Waiting would help nobody; spread all the same, so that a task which kills workers takes fewer others with it again.
 WORKER_LOST_SPREAD_SECONDS = 1.0
 _TASK = Task.__table__  # type: ignore[attr-defined]
@@ -51,26 +59,53 @@ async def checkpoint(uow: UnitOfWork, task_id: UUID, number: int, text: str) -> 
     await uow.session.execute(_where(task_id, number).where(running).values(output_text=text))
 
 
-async def succeed(uow: UnitOfWork, task_id: UUID, number: int, *, output: Any, text: str, cost: Cost) -> bool:
-    """False where the attempt was not the present one any more: then nothing changed."""
-    task = await transition.apply(
-        uow,
-        task_id,
-        TaskEventKind.SUCCEEDED,
-        data={"attempt": number},
-        values={
-            "output": output,
-            "error": None,
-            "progress": 1.0,
-            "cost_micros": _TASK.c.cost_micros + cost.micros,
-            "finished_at": uow.now,
-            "lease_until": None,
-        },
-        attempt=number,
-    )
-    if task is not None:
-        await _close(uow, task_id, number, TaskStatus.SUCCEEDED, text=text, cost=cost)
-    return task is not None
+async def succeed(uow: UnitOfWork, task: Columns, *, output: Any, text: str, cost: Cost) -> bool:
+    """`task` is the running attempt's row. False where it was not the present one any more: then nothing changed."""
+    number = task["attempt"]
+    values = {"output": output, "error": None, "progress": 1.0}
+    after = await end(uow, task, TaskEventKind.SUCCEEDED, data={"attempt": number}, values=values, spent=cost.micros)
+    if after is not None:
+        await _close(uow, task["id"], number, TaskStatus.SUCCEEDED, text=text, cost=cost)
+    return after is not None
+
+
+async def move_on(
+    uow: UnitOfWork, task: Columns, failure: Failure, *, text: str, cost: Cost, routing: dict[str, Any]
+) -> RowMapping | None:
+    """End this attempt as failed and begin the next at once, in the same hands: by another model, or to mend an answer.
+
+    `routing` is what the task's decision is from now on. The next attempt is not counted as a try. None where this one
+    was not the present one any more.
+    """
+    number = task["attempt"]
+    data = {
+        "attempt": number + 1,
+        "error": failure.as_json(),
+        "provider": routing["provider"],
+        "model": routing["model"],
+    }
+    values = {
+        "attempt": _TASK.c.attempt + 1,
+        "attempts_before": _TASK.c.attempts_before + 1,
+        "spent_micros": _TASK.c.spent_micros + cost.micros,
+        "routing": routing,
+    }
+    after = await transition.apply(uow, task["id"], TaskEventKind.PROGRESS, data=data, values=values, attempt=number)
+    if after is not None:
+        await _close(uow, task["id"], number, TaskStatus.FAILED, text=text, cost=cost, failure=failure)
+        await uow.session.execute(
+            insert(_ATTEMPT).values(
+                task_id=task["id"],
+                number=number + 1,
+                workspace_id=task["workspace_id"],
+                worker_id=task["worker_id"],
+                provider=routing["provider"],
+                model=routing["model"],
+                status=TaskStatus.RUNNING,
+                started_at=uow.now,
+            )
+        )
+    return after
 
 
 async def fail(
@@ -84,46 +119,63 @@ async def fail(
     if task is None:
         return False
     if task["cancel_requested_at"] is not None:
-        return await cancel(uow, task_id, number, cost=cost, text=text)
+        return await _cancel(uow, task, cost=cost, text=text)
     left = attempts_left(attempt=number, attempts_before=task["attempts_before"], max_attempts=task["max_attempts"])
-    spent: dict[str, Any] = {"cost_micros": _TASK.c.cost_micros + cost.micros} if cost else {}
+    spent = cost.micros if cost else 0
+    data: dict[str, Any] = {"attempt": number, "error": failure.as_json()}
+    values: dict[str, Any] = {"error": failure.as_json()}
+    if failure.code == WORKER_LOST:
+        values["attempts_lost"] = _TASK.c.attempts_lost + 1
+    if failure.code in NOT_CALLED and uow.now - task["started_at"] < PATIENCE:
+        values["attempts_before"] = _TASK.c.attempts_before + 1
+        left = True
     if failure.retryable and left:
-        tries = number - task["attempts_before"]
-        if failure.code == WORKER_LOST:
-            delay = WORKER_LOST_SPREAD_SECONDS * _rng.random()
-        else:
-            delay = retry_delay(tries, retry_after=failure.retry_after, random=_rng.random)
-        run_at = uow.now + timedelta(seconds=delay)
-        data = {"attempt": number, "error": failure.as_json(), "nextAttemptAt": run_at.isoformat()}
-        values = {**spent, "run_at": run_at, "lease_until": None, "error": failure.as_json()}
+        run_at = uow.now + timedelta(seconds=_pause(failure, number - task["attempts_before"]))
         after = await transition.apply(
-            uow, task_id, TaskEventKind.RETRY_SCHEDULED, data=data, values=values, attempt=number
+            uow,
+            task_id,
+            TaskEventKind.RETRY_SCHEDULED,
+            data={**data, "nextAttemptAt": run_at.isoformat()},
+            values={
+                **values,
+                "run_at": run_at,
+                "lease_until": None,
+                "spent_micros": _TASK.c.spent_micros + spent,
+            },
+            attempt=number,
         )
     else:
-        data = {"attempt": number, "error": failure.as_json()}
-        values = {**spent, "finished_at": uow.now, "lease_until": None, "error": failure.as_json()}
-        after = await transition.apply(uow, task_id, TaskEventKind.FAILED, data=data, values=values, attempt=number)
+        after = await end(uow, task, TaskEventKind.FAILED, data=data, values=values, spent=spent)
     if after is not None:
         await _close(uow, task_id, number, TaskStatus.FAILED, text=text, cost=cost, failure=failure)
     return after is not None
 
 
+def _pause(failure: Failure, tries: int) -> float:
+    if failure.code == WORKER_LOST:
+        return WORKER_LOST_SPREAD_SECONDS * _rng.random()
+    return retry_delay(tries, retry_after=failure.retry_after, random=_rng.random)
+
+
 async def cancel(uow: UnitOfWork, task_id: UUID, number: int, *, cost: Cost | None, text: str = "") -> bool:
-    values = {"finished_at": uow.now, "lease_until": None}
-    if cost is not None:
-        values["cost_micros"] = _TASK.c.cost_micros + cost.micros
-    after = await transition.apply(
+    """Its tokens are paid: somebody asked for them, and then for no more."""
+    task = await _lock(uow, task_id, number)
+    return task is not None and await _cancel(uow, task, cost=cost, text=text)
+
+
+async def _cancel(uow: UnitOfWork, task: Columns, *, cost: Cost | None, text: str) -> bool:
+    number = task["attempt"]
+    after = await end(
         uow,
-        task_id,
+        task,
         TaskEventKind.CANCELED,
         data={"attempt": number},
-        values=values,
-        attempt=number,
+        spent=cost.micros if cost else 0,
         # Not one that has been taken away from this worker and waits for another.
         sources=frozenset({TaskStatus.RUNNING}),
     )
     if after is not None:
-        await _close(uow, task_id, number, TaskStatus.CANCELED, text=text, cost=cost)
+        await _close(uow, task["id"], number, TaskStatus.CANCELED, text=text, cost=cost)
     return after is not None
 
 
@@ -145,7 +197,7 @@ async def hand_back(uow: UnitOfWork, task_id: UUID, number: int, *, text: str, c
     if task is None:
         return False
     if task["cancel_requested_at"] is not None:
-        return await cancel(uow, task_id, number, cost=cost, text=text)
+        return await _cancel(uow, task, cost=cost, text=text)
     after = await transition.apply(
         uow,
         task_id,
@@ -155,7 +207,7 @@ async def hand_back(uow: UnitOfWork, task_id: UUID, number: int, *, text: str, c
             "lease_until": None,
             "run_at": None,
             "attempts_before": _TASK.c.attempts_before + 1,
-            "cost_micros": _TASK.c.cost_micros + cost.micros,
+            "spent_micros": _TASK.c.spent_micros + cost.micros,
         },
         attempt=number,
     )

@@ -5,14 +5,14 @@ from uuid import UUID
 from sqlalchemy import RowMapping, func
 
 from app.errors import InvalidInput, InvalidState
-from app.models import Task, TaskEventKind, TaskStatus
+from app.models import TaskEventKind, TaskStatus
 from app.principal import Permission
 from app.services.task import queries, transition
+from app.services.task.ending import end
 from app.services.task.lifecycle import NOT_STARTED, TERMINAL
 from app.unit_of_work import UnitOfWork
 
 MAX_REASON_LENGTH = 500
-_TASK = Task.__table__  # type: ignore[attr-defined]
 
 
 async def cancel_task(uow: UnitOfWork, task_id: UUID, reason: str | None) -> RowMapping:
@@ -25,15 +25,14 @@ async def cancel_task(uow: UnitOfWork, task_id: UUID, reason: str | None) -> Row
         raise InvalidState(f"The task is {task['status']} already.", ("id",))
     if task["status"] == TaskStatus.CANCELED or task["cancel_requested_at"] is not None:
         return task
-    running = task["status"] == TaskStatus.RUNNING
-    values = {"cancel_requested_at": func.now(), "cancel_reason": reason}
-    ended = {"finished_at": func.now(), "wait": None, "wait_until": None}
-    after = await transition.apply(
-        uow,
-        task_id,
-        TaskEventKind.CANCEL_REQUESTED if running else TaskEventKind.CANCELED,
-        data={"reason": reason},
-        values=values if running else {**values, **ended},
-        sources=None if running else NOT_STARTED,
-    )
+    if task["status"] == TaskStatus.RUNNING:
+        asked = {"cancel_requested_at": func.now(), "cancel_reason": reason}
+        after = await transition.apply(
+            uow, task_id, TaskEventKind.CANCEL_REQUESTED, data={"reason": reason}, values=asked
+        )
+    else:
+        values = {"cancel_requested_at": func.now(), "cancel_reason": reason, "wait": None, "wait_until": None}
+        after = await end(
+            uow, task, TaskEventKind.CANCELED, data={"reason": reason}, values=values, sources=NOT_STARTED
+        )
     return after if after is not None else task

@@ -1,36 +1,29 @@
-"""Accepts tasks: checks them, decides who does them, writes row and first event."""
+"""Accepts tasks: plans them, holds credits for them, writes row and first event."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, RowMapping, insert, literal, select
+from sqlalchemy import RowMapping, insert, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app import ids
-from app.errors import AppError, ErrorCode, InvalidInput
-from app.models import Task, TaskEvent, TaskEventKind, TaskStatus, WorkerKind
-from app.principal import Permission
-from app.services.routing.decide import RoutingRequest, decide
+from app.errors import AppError, ErrorCode
+from app.models import Task, TaskEvent, TaskEventKind, TaskStatus
+from app.principal import Principal
+from app.services.billing import ledger
+from app.services.billing.ledger import Hold, InsufficientCredits
 from app.services.task import idempotency, queries
-from app.services.task.draft import TaskDraft, check
-from app.services.template import queries as templates
-from app.services.template.schema_check import check_input
-from app.services.worker import queries as workers
+from app.services.task.draft import TaskDraft
+from app.services.task.idempotency import fingerprint
+from app.services.task.plan import Plan, Planner, Terms
+from app.services.task.wait import CREDITS_PATIENCE, credits_wait
 from app.unit_of_work import UnitOfWork
 
 MAX_BATCH = 500
 _TASK = Task.__table__  # type: ignore[attr-defined]
 _EVENT = TaskEvent.__table__  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What this installation can take: the configured providers' default models, and the size of an input."""
-
-    models: Mapping[str, str]
-    max_input_bytes: int
 
 
 class Replayed(AppError):
@@ -42,6 +35,19 @@ class Replayed(AppError):
 
 
 @dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """What a caller wants to have accepted at once. `key` says that it is done only the first time.
+
+    With `keep_errors` a repetition gets the errors again; without it, a draft that is wrong leaves the key free.
+    """
+
+    principal: Principal
+    drafts: Sequence[TaskDraft]
+    key: str | None = None
+    keep_errors: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """For each draft its task or its error, in order; `replayed` where an earlier request did it."""
 
@@ -49,41 +55,112 @@ class Outcome:
     replayed: bool = False
 
 
-async def create_once(uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Intake, key: str | None) -> Outcome:
-    """As `create_tasks`, and with a key only the first time: later the first answer is given again."""
-    if key is None:
-        return Outcome(await create_tasks(uow, drafts, intake))
-    uow.principal.require(Permission.TASK_CREATE)
-    answer = await idempotency.begin(uow, key, idempotency.fingerprint(drafts))
-    if answer is not None:
-        return Outcome(await _replay(uow, answer), replayed=True)
-    results = await create_tasks(uow, drafts, intake)
-    await idempotency.record(uow, key, {"results": [_as_json(item) for item in results]})
-    return Outcome(results)
+async def create_tasks(uow: UnitOfWork, requests: Sequence[CreateRequest], terms: Terms) -> list[Outcome | AppError]:
+    """For each request what became of it, in order: neither a wrong one nor a wrong draft holds up the others.
+
+    They are of one workspace, whose tasks their callers may create, and no two have the same key. Raises
+    IdempotencyInProgress where a request with one of the keys is under way elsewhere.
+    """
+    prints = {request.key: fingerprint(request.drafts) for request in requests if request.key is not None}
+    earlier = await idempotency.begin(uow, prints)
+    replayed = await _replay(uow, earlier)
+    created = iter(await _create_new(uow, [request for request in requests if request.key not in replayed], terms))
+    return [replayed[request.key] if request.key in replayed else next(created) for request in requests]
 
 
-async def create_tasks(uow: UnitOfWork, drafts: Sequence[TaskDraft], intake: Intake) -> list[RowMapping | AppError]:
-    """For each draft its task or its own error, in order: a wrong one does not hold up the others."""
-    uow.principal.require(Permission.TASK_CREATE)
-    prepared: list[dict[str, Any] | AppError] = []
-    for draft in drafts:
-        try:
-            prepared.append(await _prepare(uow, draft, intake))
-        except AppError as error:
-            prepared.append(error)
-    rows = await _write(uow, [values for values in prepared if isinstance(values, dict)])
-    return [item if isinstance(item, AppError) else rows[item["id"]] for item in prepared]
+class Accepted(NamedTuple):
+    """What is going to be a task, where there are credits for it."""
+
+    task_id: UUID
+    caller: Principal
+    plan: Plan
 
 
-async def _replay(uow: UnitOfWork, answer: dict[str, Any]) -> list[RowMapping | AppError]:
-    wanted = {UUID(item["task"]) for item in answer["results"] if "task" in item}
-    rows = {row["id"]: row for row in (await uow.session.execute(queries.by_ids(wanted))).mappings()}
-    return [
-        rows[UUID(item["task"])]
-        if "task" in item
-        else Replayed(ErrorCode(item["code"]), item["message"], tuple(item["path"]))
-        for item in answer["results"]
+async def _create_new(uow: UnitOfWork, requests: Sequence[CreateRequest], terms: Terms) -> list[Outcome]:
+    planner = await Planner.begin(uow, terms)
+    planned = [[await _plan(planner, request.principal, draft) for draft in request.drafts] for request in requests]
+    refusals = await _reserve(uow, [item for items in planned for item in items if isinstance(item, Accepted)])
+    decided = [[_result(item, refusals) for item in items] for items in planned]
+    columns = [_columns(uow, *item) for items in decided for item in items if not isinstance(item, AppError)]
+    rows = await _write(uow, columns)
+    outcomes = [
+        Outcome([item if isinstance(item, AppError) else rows[item[0].task_id] for item in items]) for items in decided
     ]
+    await _keep(uow, requests, outcomes)
+    return outcomes
+
+
+async def _plan(planner: Planner, caller: Principal, draft: TaskDraft) -> Accepted | AppError:
+    try:
+        return Accepted(ids.new_id(), caller, await planner.plan(draft, caller.api_key_id))
+    except AppError as error:
+        return error
+
+
+async def _reserve(uow: UnitOfWork, accepted: Sequence[Accepted]) -> dict[UUID, AppError]:
+    """Why nothing is held for a task, of those for which nothing is."""
+    holds = [hold_of(item.task_id, item.caller, item.plan) for item in accepted]
+    refusals = await ledger.reserve(uow, holds)
+    return {hold.task_id: refusal for hold, refusal in zip(holds, refusals, strict=True) if refusal is not None}
+
+
+def hold_of(task_id: UUID, caller: Principal, plan: Plan) -> Hold:
+    """What is held for a new task."""
+    return Hold(
+        task_id,
+        1,
+        plan.ceiling_micros,
+        worker_id=plan.draft.worker_id,
+        template_id=plan.template_id,
+        api_key_id=caller.api_key_id,
+    )
+
+
+def _result(item: Accepted | AppError, refusals: Mapping[UUID, AppError]) -> tuple[Accepted, bool] | AppError:
+    """With whether credits are held for it: where there are none, it waits for them if its draft says so."""
+    if isinstance(item, AppError):
+        return item
+    refusal = refusals.get(item.task_id)
+    if refusal is None:
+        return item, True
+    return (item, False) if isinstance(refusal, InsufficientCredits) and item.plan.draft.wait_for_credits else refusal
+
+
+async def _keep(uow: UnitOfWork, requests: Sequence[CreateRequest], outcomes: Sequence[Outcome]) -> None:
+    """The answers to requests with a key, for whoever repeats them."""
+    answers, wrong = dict[str, dict[str, Any]](), list[str]()
+    for request, outcome in zip(requests, outcomes, strict=True):
+        if request.key is None:
+            continue
+        if request.keep_errors or not any(isinstance(item, AppError) for item in outcome.results):
+            answers[request.key] = {"results": [_as_json(item) for item in outcome.results]}
+        else:
+            wrong.append(request.key)
+    await idempotency.record(uow, answers)
+    await idempotency.release(uow, wrong)
+
+
+async def _replay(
+    uow: UnitOfWork, earlier: Mapping[str, dict[str, Any] | AppError]
+) -> dict[str | None, Outcome | AppError]:
+    """By key, what each request was answered, with its tasks as they are now."""
+    replayed = dict[str | None, Outcome | AppError]()
+    answers = {key: answer["results"] for key, answer in earlier.items() if not isinstance(answer, AppError)}
+    wanted = {UUID(item["task"]) for items in answers.values() for item in items if "task" in item}
+    found = (await uow.session.execute(queries.by_ids(wanted))).mappings() if wanted else ()
+    rows = {row["id"]: row for row in found}
+    for key, answer in earlier.items():
+        if isinstance(answer, AppError):
+            replayed[key] = answer
+        else:
+            replayed[key] = Outcome([_again(item, rows) for item in answers[key]], replayed=True)
+    return replayed
+
+
+def _again(item: Mapping[str, Any], rows: Mapping[UUID, RowMapping]) -> RowMapping | AppError:
+    if "task" in item:
+        return rows[UUID(item["task"])]
+    return Replayed(ErrorCode(item["code"]), item["message"], tuple(item["path"]))
 
 
 def _as_json(result: RowMapping | AppError) -> dict[str, Any]:
@@ -92,53 +169,36 @@ def _as_json(result: RowMapping | AppError) -> dict[str, Any]:
     return {"task": str(result["id"])}
 
 
-async def _prepare(uow: UnitOfWork, draft: TaskDraft, intake: Intake) -> dict[str, Any]:
-    check(draft, now=uow.now, max_input_bytes=intake.max_input_bytes)
-    version = await templates.version_for(uow.session, template_id=draft.template_id, slug=draft.type)
-    if version is not None and version.input_schema is not None:
-        check_input(version.input_schema, draft.input)
-    worker = await workers.get(uow.session, draft.worker_id) if draft.worker_id else None
-    if worker is not None and not worker.enabled:
-        raise InvalidInput("This worker is disabled.", ("workerId",))
+def _columns(uow: UnitOfWork, accepted: Accepted, funded: bool) -> dict[str, Any]:
+    draft, plan = accepted.plan.draft, accepted.plan
     scheduled = draft.run_at is not None and draft.run_at > uow.now
     return {
-        "id": ids.new_id(),
+        "id": accepted.task_id,
         "workspace_id": uow.principal.workspace_id,
         "type": draft.type,
-        "status": TaskStatus.SCHEDULED if scheduled else TaskStatus.QUEUED,
+        "status": (TaskStatus.SCHEDULED if scheduled else TaskStatus.QUEUED) if funded else TaskStatus.WAITING,
         "input": draft.input,
-        "template_version_id": version.id if version else None,
+        "template_version_id": plan.version_id,
         "worker_id": draft.worker_id,
-        "created_by": uow.principal.user_id,
+        "created_by": accepted.caller.user_id,
+        "api_key_id": accepted.caller.api_key_id,
         "complexity": draft.complexity,
         "cost_sensitive": draft.cost_sensitive,
         "priority": draft.priority,
-        "routing": _routing(draft, intake, worker),
+        "routing": plan.decision.as_json() if plan.decision is not None else None,
         "max_cost_micros": draft.max_cost_micros,
+        "reserved_micros": plan.ceiling_micros if funded else 0,
+        "holds": 1 if funded else 0,
         "max_attempts": draft.max_attempts,
         "run_at": draft.run_at if scheduled else None,
         "expires_at": draft.expires_at,
+        "wait": None if funded else credits_wait(),
+        "wait_until": None if funded else draft.expires_at or uow.now + CREDITS_PATIENCE,
         "metadata": draft.metadata,
         "tags": list(draft.tags),
         "event_seq": 1,
         "created_at": uow.now,
     }
-
-
-def _routing(draft: TaskDraft, intake: Intake, worker: Row[Any] | None) -> dict[str, Any] | None:
-    """None for a person's or another system's work: no model does it, so no worker process claims it."""
-    if worker is not None and worker.kind != WorkerKind.AI:
-        return None
-    decision = decide(
-        RoutingRequest(
-            complexity=draft.complexity,
-            cost_sensitive=draft.cost_sensitive,
-            models=intake.models,
-            worker_provider=worker.provider if worker is not None else None,
-            worker_model=worker.model if worker is not None else None,
-        )
-    )
-    return decision.as_json()
 
 
 async def _write(uow: UnitOfWork, tasks: list[dict[str, Any]]) -> dict[UUID, RowMapping]:

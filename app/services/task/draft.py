@@ -17,6 +17,7 @@ MAX_TYPE_LENGTH = 100
 PRIORITIES = range(1, 10)
 MAX_ATTEMPTS = 10
 MAX_TAGS = 20
+MAX_MODEL_LENGTH = 250
 MAX_TAG_LENGTH = 50
 MAX_METADATA_BYTES = 16_384
 MAX_SCHEDULE = timedelta(days=366)
@@ -24,7 +25,8 @@ MAX_SCHEDULE = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True)
 class TaskDraft:
-    """A task to be. `max_cost_micros` is in micro-credits; ids are those of this workspace or built in."""
+    """A task to be. `model` is `provider/model`, a model or an alias of the catalogue. `max_cost_micros` is in micro-
+    credits; ids are those of this workspace or built in."""
 
     type: str
     input: Any
@@ -39,6 +41,8 @@ class TaskDraft:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     metadata: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    model: str | None = None
+    wait_for_credits: bool = False
 
 
 def check(draft: TaskDraft, *, now: datetime, max_input_bytes: int) -> None:
@@ -50,6 +54,8 @@ def check(draft: TaskDraft, *, now: datetime, max_input_bytes: int) -> None:
         raise InvalidInput(f"maxAttempts is 1 to {MAX_ATTEMPTS}, not {draft.max_attempts}.", ("maxAttempts",))
     if draft.max_cost_micros is not None and draft.max_cost_micros < 0:
         raise InvalidInput("maxCost cannot be negative.", ("maxCost",))
+    if draft.model is not None and (not 1 <= len(draft.model) <= MAX_MODEL_LENGTH or "\0" in draft.model):
+        raise InvalidInput(f"model has 1 to {MAX_MODEL_LENGTH} characters.", ("model",))
     _check_times(draft, now)
     _check_tags(draft.tags)
     check_size("input", draft.input, max_input_bytes)

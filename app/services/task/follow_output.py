@@ -13,6 +13,8 @@ from app.services.task import queries
 from app.services.task.lifecycle import TERMINAL
 
 POLL_SECONDS = 1.0
+FIRST_ATTEMPT = 1
+_NOTHING = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,14 @@ class Chunk:
 
 
 class _Assembly:
-    """The text so far, as far as this process knows it, and how much of it the reader has."""
+    """The text of the latest attempt, as far as this process knows it, and what the reader has: so many characters of
+    the attempt `held`."""
 
-    def __init__(self, from_offset: int) -> None:
+    def __init__(self, held: int, from_offset: int) -> None:
         self._attempt = 0
         self._text = ""
+        self._held = held
         self._sent = from_offset
-        self._begun = False
-        self._reset = False
         self._beyond_hole: list[OutputEntry] = []
 
     def add(self, entry: OutputEntry) -> bool:
@@ -43,13 +45,9 @@ class _Assembly:
             self._begin(entry.attempt)
         if entry.attempt < self._attempt or not entry.text:
             return True
-        if entry.offset == 0 and (self._begun or self._beyond_hole):
-            # The same attempt starts to write again: a turn that mends an answer.
-            self._begin(entry.attempt)
         if entry.offset > len(self._text):
             self._beyond_hole.append(entry)
             return False
-        self._begun = self._begun or entry.offset == 0
         self._text += entry.text[len(self._text) - entry.offset :]
         return True
 
@@ -60,40 +58,46 @@ class _Assembly:
         if attempt == self._attempt and text.startswith(self._text):
             self._text = text
             waiting, self._beyond_hole = self._beyond_hole, []
-            # Of a final text no piece is missing: what still waits is of a turn that was mended.
+            # Of a final text no piece is missing.
             for entry in () if final else waiting:
                 self.add(entry)
         elif final:
+            # Somebody went on writing who had lost the task.
             self._begin(attempt)
-            self._text = text
+            self._text, self._held = text, _NOTHING
 
-    def news(self) -> Chunk | None:
+    def news(self, *, ended: bool) -> Chunk | None:
         """What the reader does not have yet."""
-        reset = self._reset or self._sent > len(self._text)
+        if self._attempt < self._held and not ended:
+            # It has seen more than is known here so far.
+            return None
+        reset = self._sent > 0 and (self._held != self._attempt or self._sent > len(self._text))
         if not reset and self._sent == len(self._text):
             return None
         offset = 0 if reset else self._sent
-        self._reset, self._sent = False, len(self._text)
+        self._held, self._sent = self._attempt, len(self._text)
         return Chunk(self._attempt, offset, self._text[offset:], reset=reset)
 
     def end(self) -> Chunk:
         return Chunk(self._attempt, len(self._text), "", done=True)
 
     def _begin(self, attempt: int) -> None:
-        # What the reader has may be of the first attempt, when that is the first we hear of; else it is another's.
-        is_first = self._attempt == 0 and attempt == 1
-        self._reset = self._reset or (self._sent > 0 and not is_first)
-        self._attempt, self._text, self._begun = attempt, "", False
+        self._attempt, self._text = attempt, ""
         self._beyond_hole = []
 
 
 async def follow_output(
-    reader: Reader, hub: Hub, log: OutputLog, task_id: UUID, from_offset: int
+    reader: Reader, hub: Hub, log: OutputLog, task_id: UUID, attempt: int, from_offset: int
 ) -> AsyncGenerator[Chunk, None]:
-    """Chunks until the task has ended, then one with `done`. Raises NotFound, or InvalidInput for the offset."""
+    """Chunks after the first `from_offset` characters of `attempt`, until the task has ended, then one with `done`.
+
+    Raises NotFound, or InvalidInput for the offset or the attempt.
+    """
     if from_offset < 0:
         raise InvalidInput("fromOffset cannot be negative.", ("fromOffset",))
-    text = _Assembly(from_offset)
+    if attempt < FIRST_ATTEMPT:
+        raise InvalidInput(f"attempt is {FIRST_ATTEMPT} or more.", ("attempt",))
+    text = _Assembly(attempt, from_offset)
     last_id = BEGINNING
     async with hub.listen(output_channel(str(task_id))) as wakeups:
         look_at_row, waited = True, False
@@ -110,7 +114,7 @@ async def follow_output(
                 look_at_row |= not text.add(entry) or not entry.text
             ended = look_at_row and await _adopt_row(reader, task_id, text)
             if not entries or ended:
-                if (chunk := text.news()) is not None:
+                if (chunk := text.news(ended=ended)) is not None:
                     yield chunk
                 if ended:
                     yield text.end()

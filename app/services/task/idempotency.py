@@ -4,13 +4,13 @@ a repetition that comes while the first is under way waits at the row until that
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import func, literal, select, text, update
+from sqlalchemy import bindparam, delete, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.exc import DBAPIError
 
@@ -40,47 +40,64 @@ def fingerprint(drafts: Sequence[TaskDraft]) -> bytes:
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-async def begin(uow: UnitOfWork, key: str, print_: bytes) -> dict[str, Any] | None:
-    """The stored answer of an earlier request with this key, or None: then this request is the first.
-
-    Raises IdempotencyKeyMismatch for another input, IdempotencyInProgress when the first is still under way.
-    """
+def check_key(key: str) -> None:
+    """Raises InvalidInput."""
     if not 1 <= len(key) <= MAX_KEY_LENGTH or "\0" in key:
         raise InvalidInput(f"idempotencyKey has 1 to {MAX_KEY_LENGTH} characters, without NUL.", ("idempotencyKey",))
-    mine = {"workspace_id": uow.principal.workspace_id, "key": key, "fingerprint": print_}
-    fresh = {"fingerprint": print_, "answer": None, "created_at": func.now()}
-    statement = (
-        pg.insert(_KEY)
-        .values(mine)
-        .on_conflict_do_update(
-            index_elements=["workspace_id", "key"],
-            set_=fresh,
-            where=_KEY.c.created_at < func.now() - literal(KEPT_FOR),
-        )
-        .returning(_KEY.c.key)
-    )
+
+
+async def begin(uow: UnitOfWork, prints: Mapping[str, bytes]) -> dict[str, dict[str, Any] | AppError]:
+    """For those keys that an earlier request had: its stored answer, or IdempotencyKeyMismatch for another input.
+
+    The requests with the other keys are the first. Raises IdempotencyInProgress when one is under way elsewhere.
+    """
+    if not prints:
+        return {}
+    workspace_id = uow.principal.workspace_id
+    # In one order, so that two transactions with the same keys do not wait for each other.
+    mine = [{"workspace_id": workspace_id, "key": key, "fingerprint": prints[key]} for key in sorted(prints)]
+    new = pg.insert(_KEY).values(mine)
+    fresh = {"fingerprint": new.excluded.fingerprint, "answer": None, "created_at": func.now()}
+    statement = new.on_conflict_do_update(
+        index_elements=["workspace_id", "key"], set_=fresh, where=_KEY.c.created_at < func.now() - literal(KEPT_FOR)
+    ).returning(_KEY.c.key)
     await uow.session.execute(_WAIT)
     try:
-        first = (await uow.session.execute(statement)).one_or_none()
+        first = set((await uow.session.execute(statement)).scalars())
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise IdempotencyInProgress(
             "The first request with this idempotencyKey has not finished; repeat it in a moment.", ("idempotencyKey",)
         ) from None
-    if first is not None:
-        return None
-    stored = (await uow.session.execute(select(_KEY.c.fingerprint, _KEY.c.answer).where(*_own(uow, key)))).one()
-    if stored.fingerprint != print_:
-        raise IdempotencyKeyMismatch("This idempotencyKey was used with another input.", ("idempotencyKey",))
-    answer: dict[str, Any] = stored.answer
-    return answer
+    earlier = prints.keys() - first
+    if not earlier:
+        return {}
+    stored = select(_KEY.c.key, _KEY.c.fingerprint, _KEY.c.answer).where(*_own(uow, earlier))
+    return {
+        row.key: row.answer if row.fingerprint == prints[row.key] else _mismatch()
+        for row in await uow.session.execute(stored)
+    }
 
 
-async def record(uow: UnitOfWork, key: str, answer: dict[str, Any]) -> None:
-    """Keep the answer for whoever repeats the request."""
-    await uow.session.execute(update(_KEY).where(*_own(uow, key)).values(answer=answer))
+async def record(uow: UnitOfWork, answers: Mapping[str, dict[str, Any]]) -> None:
+    """Keep the answers for whoever repeats the requests."""
+    if not answers:
+        return
+    statement = update(_KEY).where(_KEY.c.workspace_id == uow.principal.workspace_id, _KEY.c.key == bindparam("of"))
+    rows = [{"of": key, "answer": answer} for key, answer in answers.items()]
+    await (await uow.session.connection()).execute(statement, rows)
 
 
-def _own(uow: UnitOfWork, key: str) -> tuple[Any, ...]:
-    return _KEY.c.workspace_id == uow.principal.workspace_id, _KEY.c.key == key
+async def release(uow: UnitOfWork, keys: Collection[str]) -> None:
+    """Leave them to requests that are right."""
+    if keys:
+        await uow.session.execute(delete(_KEY).where(*_own(uow, keys)))
+
+
+def _mismatch() -> IdempotencyKeyMismatch:
+    return IdempotencyKeyMismatch("This idempotencyKey was used with another input.", ("idempotencyKey",))
+
+
+def _own(uow: UnitOfWork, keys: Collection[str]) -> tuple[Any, ...]:
+    return _KEY.c.workspace_id == uow.principal.workspace_id, _KEY.c.key.in_(keys)

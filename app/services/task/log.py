@@ -19,6 +19,7 @@ from app.events.feed import Feed
 from app.events.hub import Hub
 from app.models import TaskEventKind, TaskStatus
 from app.models.columns import Xid8
+from app.services.routing.decide import ceiling_of
 from app.services.task.lifecycle import TERMINAL
 from app.services.task.queries import Columns
 from app.unit_of_work import workspace_channel
@@ -123,7 +124,6 @@ def as_of(task: Columns, event: LoggedEvent) -> Columns:
     if task["event_seq"] == event.position.seq:
         return {**task, "run_at": run_at} if run_at is not None else task
     ended = event.status in TERMINAL
-    attempts_ended = event.attempt - (event.status == TaskStatus.RUNNING)
     return {
         **task,
         "status": event.status,
@@ -137,9 +137,13 @@ def as_of(task: Columns, event: LoggedEvent) -> Columns:
         "started_at": task["started_at"] if event.attempt else None,
         "run_at": run_at,
         "cancel_requested_at": task["cancel_requested_at"] if event.kind in _CANCELING else None,
-        # The log does not say what the earlier ones of several attempts cost.
-        "cost_micros": task["cost_micros"] if attempts_ended > 0 else 0,
+        "cost_micros": task["cost_micros"] if ended else 0,
+        "reserved_micros": 0 if ended or _unfunded(event) else ceiling_of(task["routing"]),
     }
+
+
+def _unfunded(event: LoggedEvent) -> bool:
+    return event.kind is TaskEventKind.CREATED and event.status == TaskStatus.WAITING
 
 
 TaskFeed = Feed[UUID, LoggedEvent]

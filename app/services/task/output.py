@@ -20,7 +20,7 @@ CHECKPOINT_CHARACTERS = 4096
 
 
 class OutputWriter:
-    """One attempt's text. `write` never waits: flushing goes on beside the vendor's stream."""
+    """The present attempt's text. `write` never waits: flushing goes on beside the vendor's stream."""
 
     def __init__(
         self, log: OutputLog, unit_of_work: UnitOfWorkFactory, workspace_id: UUID, task_id: UUID, number: int
@@ -49,8 +49,9 @@ class OutputWriter:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush_soon())
 
-    def restart(self) -> None:
-        """Another turn begins: readers are told by an offset that starts again at 0."""
+    def begin(self, number: int) -> None:
+        """Another attempt's text follows, after this one was closed."""
+        self._number = number
         self._parts.clear()
         self._sent = self._kept = 0
 

@@ -1,13 +1,14 @@
 """What a model is asked: the template's prompt with the task's input, or the task itself where there is none."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
-from sqlalchemy import RowMapping
 
 from app.providers.chat import ChatRequest, Message
+from app.services.routing.decide import Candidate
+from app.services.task.queries import Columns
 from app.services.template.render import render
 from app.services.template.schema_check import resolve_output_schema
 
@@ -25,20 +26,9 @@ class Prompt:
     max_tokens: int
     temperature: float | None
 
-    def request(self, model: str, turns: tuple[Message, ...], key: str) -> ChatRequest:
-        return ChatRequest(
-            model=model,
-            system=self.system,
-            messages=turns,
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            json_schema=self.output_schema,
-            idempotency_key=key,
-        )
 
-
-def build(task: RowMapping, version: RowMapping | None, worker: RowMapping | None) -> Prompt:
-    """`version` and `worker` are the rows that the task names, or None."""
+def build(task: Columns, version: Columns | None, worker: Columns | None) -> Prompt:
+    """`task` has a type and an input; `version` and `worker` are the rows that it names, or None."""
     parameters: dict[str, Any] = {
         **(version["config"] if version else {}),
         **(worker["parameters"] if worker else {}),
@@ -61,6 +51,23 @@ def build(task: RowMapping, version: RowMapping | None, worker: RowMapping | Non
     )
 
 
-def idempotency_key(task_id: UUID, attempt: int, turn: int) -> str:
-    """The same call has the same key, so that a vendor who knows it does not do it twice."""
-    return f"{task_id}-{attempt}-{turn}"
+def request(asked: Prompt, candidate: Candidate, messages: tuple[Message, ...], task: Columns) -> ChatRequest:
+    """To the candidate, on its terms. `task` is the row of the running attempt."""
+    return ChatRequest(
+        model=candidate.model,
+        system=asked.system,
+        messages=messages,
+        max_tokens=candidate.max_tokens,
+        temperature=asked.temperature,
+        json_schema=asked.output_schema,
+        idempotency_key=_idempotency_key(asked.system, messages, candidate, task),
+    )
+
+
+def _idempotency_key(system: str, messages: tuple[Message, ...], candidate: Candidate, task: Columns) -> str:
+    """A vendor who knows the key does not do the call twice: that of an attempt whose worker was lost, perhaps after
+    the answer and before it was recorded, is that of the attempt which follows it. A failed call's is not used again.
+    """
+    said = orjson.dumps([candidate.ref, candidate.max_tokens, system, *((turn.role, turn.text) for turn in messages)])
+    number = task["attempt"] - task["attempts_lost"]
+    return f"{task['id']}-{number}-{hashlib.sha256(said).hexdigest()[:16]}"

@@ -5,19 +5,22 @@ served once; every question is answered from an index that holds only rows which
 """
 
 from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.models import TaskEventKind
+from app.models import Task, TaskEventKind, TaskStatus
 from app.principal import Principal
-from app.services.task import attempt, idempotency, transition, wait
-from app.unit_of_work import UnitOfWorkFactory
+from app.services.task import attempt, idempotency, wait
+from app.services.task.ending import end
+from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 CANCEL_GRACE = timedelta(seconds=30)
 DUE_BATCH = 500
 OVERDUE_BATCH = 100
 KEYS_BATCH = 1_000
+_TASK = Task.__table__  # type: ignore[attr-defined]
 _DUE = text("SELECT workspace_id, tasks FROM queue_due_tasks(:most)")
 _OVERDUE = text("SELECT workspace_id, id, attempt, reason FROM overdue_tasks(:grace, :most)")
 _KEEP_HISTORY = text("SELECT keep_history(:events, :attempts)")
@@ -45,10 +48,7 @@ async def settle_overdue(engine: AsyncEngine, unit_of_work: UnitOfWorkFactory) -
         async with unit_of_work(Principal.system(row.workspace_id)) as uow:
             match row.reason:
                 case "expired":
-                    values = {"finished_at": uow.now}
-                    await transition.apply(
-                        uow, row.id, TaskEventKind.EXPIRED, data={}, values=values, attempt=row.attempt
-                    )
+                    await expire(uow, row.id)
                 case "lease_lost":
                     await attempt.lose(uow, row.id, row.attempt)
                 case "cancel_overdue":
@@ -56,6 +56,22 @@ async def settle_overdue(engine: AsyncEngine, unit_of_work: UnitOfWorkFactory) -
                 case "wait_over":
                     await wait.time_out(uow, row.id)
     return len(rows)
+
+
+async def expire(uow: UnitOfWork, task_id: UUID) -> bool:
+    """End a task that has not begun in time. False where somebody was first."""
+    statement = (
+        select(*_TASK.c)
+        .where(
+            _TASK.c.id == task_id,
+            _TASK.c.status.in_([TaskStatus.SCHEDULED, TaskStatus.QUEUED]),
+            _TASK.c.started_at.is_(None),
+            _TASK.c.expires_at <= func.now(),
+        )
+        .with_for_update()
+    )
+    task = (await uow.session.execute(statement)).mappings().one_or_none()
+    return task is not None and await end(uow, task, TaskEventKind.EXPIRED, data={}) is not None
 
 
 async def keep_history(engine: AsyncEngine, *, events: timedelta, attempts: timedelta) -> int:

@@ -11,10 +11,10 @@ from app.errors import Conflict, InvalidInput
 from app.models import Template, TemplateVersion
 from app.principal import Permission
 from app.services.task.draft import MAX_TYPE_LENGTH, TYPE_PATTERN, check_size
+from app.services.template.config import check_config
 from app.services.template.queries import COLUMNS
 from app.services.template.render import check_prompt
 from app.services.template.schema_check import MAX_SCHEMA_BYTES, check_schema
-from app.services.worker.create import check_parameters
 from app.unit_of_work import UnitOfWork
 
 MAX_NAME_LENGTH = 200
@@ -87,7 +87,7 @@ def _check(draft: TemplateDraft) -> None:
     if draft.output_schema is not None and draft.output_schema.get("type") != "object":
         raise InvalidInput('An output is a JSON object: outputSchema needs "type": "object".', ("outputSchema", "type"))
     check_prompt(draft.prompt, draft.input_schema)
-    check_parameters(draft.config, "config")
+    check_config(draft.config)
 
 
 def _text(name: str, value: str, shortest: int, longest: int) -> None:

@@ -15,7 +15,7 @@ from app.db.engine import create_engine
 from app.main import build_app
 from app.settings import Settings
 from tests.integration.api.conftest import MakeTasks
-from tests.integration.api.documents import CREATE_TEMPLATE, CREATE_WORKER, draft
+from tests.integration.api.documents import CREATE_TASK, CREATE_TEMPLATE, CREATE_WORKER, draft
 from tests.integration.conftest import Tenant, serving
 from tests.integration.graphql_client import Gql
 
@@ -112,3 +112,12 @@ async def test_many_nodes_of_a_kind_cost_one_statement(counted: Counted, make_ta
 
     assert [node["id"] for node in found["nodes"]] == made
     assert len(statements) == 2, statements
+
+
+async def test_money_costs_a_create_one_statement(counted: Counted) -> None:
+    with counted.counting() as statements:
+        created = (await counted.gql(CREATE_TASK, input=draft()))["createTask"]
+
+    assert created["errors"] == []
+    assert len(statements) == 7, statements
+    assert len([statement for statement in statements if "reserve_credits" in statement]) == 1

@@ -10,7 +10,7 @@ from app.principal import PERMISSIONS, Role
 from app.services.account.tokens import TokenSigner
 from app.settings import Settings
 from tests.integration.api.documents import VIEWER
-from tests.integration.conftest import MakeTenant, Tenant
+from tests.integration.conftest import PLENTY, MakeTenant, Tenant
 from tests.integration.graphql_client import Gql
 
 GqlAs = Callable[[Tenant | None], Gql]
@@ -56,8 +56,8 @@ async def test_workspace_shows_its_owner_and_its_money(gql: Gql, tenant: Tenant)
     assert workspace["id"] == tenant.workspace_id
     assert workspace["name"] == "Test workspace"
     assert workspace["slug"].startswith("test-workspace-")
-    assert (workspace["plan"], workspace["credits"]) == ("FREE", 0)
-    assert (workspace["creditsMicros"], workspace["reservedMicros"]) == (0, 0)
+    assert (workspace["plan"], workspace["credits"]) == ("FREE", 1000)
+    assert (workspace["creditsMicros"], workspace["reservedMicros"]) == (PLENTY, 0)
     assert workspace["owner"]["name"] == "Test"
 
 

@@ -2,6 +2,7 @@ import base64
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.check import Check, Finding
@@ -35,11 +36,11 @@ async def test_an_installation_is_examined_piece_by_piece(bizq: Bizq, database: 
 
     assert list(findings(result.json)) == [
         "settings", "database", "migrations", "encryption key", "queue", "leases", "attempts", "lost tasks", "redis",
-        "provider openai", "api",
+        "provider openai", "models", "api",
     ]  # fmt: skip
     assert {name: found for name, found in findings(result.json).items() if name not in ELSEWHERE} == {
         "settings": "ok", "database": "ok", "migrations": "ok", "encryption key": "ok", "leases": "ok", "redis": "ok",
-        "provider openai": "ok", "api": "ok",
+        "provider openai": "ok", "models": "ok", "api": "ok",
     }  # fmt: skip
     assert "sk-test" not in result.out
 
@@ -91,6 +92,24 @@ async def test_the_local_model_server_is_asked(settings: Settings, fakes: Fakes)
     assert check.finding is Finding.FAILED
     assert "404" in check.message
     assert isinstance(check, Check)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "has a key, uses m at the vendor (not called)"),
+        ({"replicate_base_url": "http://127.0.0.1:1"}, "has a key, uses m at http://127.0.0.1:1 (not called)"),
+        (
+            {"replicate_webhook_secret": SecretStr("whsec_x"), "bizq_api_url": "https://api.example.com"},
+            "has a key, uses m at the vendor (not called); "
+            "it tells ends at https://api.example.com/webhooks/in/replicate",
+        ),
+    ],
+)
+async def test_replicate_is_not_called_either(settings: Settings, changes: dict[str, Any], said: str) -> None:
+    check = await _provider(settings.model_copy(update=changes), "replicate", "m")
+
+    assert (check.finding, check.message) == (Finding.OK, said)
 
 
 async def test_health_counts_across_workspaces(settings: Settings, engine: AsyncEngine, bizq: Bizq) -> None:

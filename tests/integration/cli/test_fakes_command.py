@@ -8,7 +8,7 @@ from tests.integration.cli.conftest import Start
 
 async def test_the_printed_settings_lead_to_working_fakes(start: Start) -> None:
     command = await start("fakes", "--port", "0")
-    lines = [await command.line() for _ in range(4)]
+    lines = [await command.line() for _ in range(9)]
     settings = dict(line.strip().split("=", 1) for line in lines)
 
     async with AsyncOpenAI(base_url=settings["OPENAI_BASE_URL"], api_key=settings["OPENAI_API_KEY"]) as client:
@@ -16,7 +16,11 @@ async def test_the_printed_settings_lead_to_working_fakes(start: Start) -> None:
     result = await command.interrupt()
 
     assert answer.choices[0].message.content
-    assert list(settings) == ["OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"]
+    assert list(settings) == [
+        "OPENAI_BASE_URL", "OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY",
+        "HUGGINGFACE_BASE_URL", "HUGGINGFACE_API_KEY",
+        "REPLICATE_BASE_URL", "REPLICATE_API_TOKEN", "REPLICATE_WEBHOOK_SECRET",
+    ]  # fmt: skip
     assert settings["ANTHROPIC_BASE_URL"].endswith("/anthropic")
     assert (result.code, result.out) == (0, "")
     assert "rate_limit" in result.err

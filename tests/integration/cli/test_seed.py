@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db.engine import sqlalchemy_url
 from app.db.vault import Vault
+from app.services.billing.verify import verify
 from app.services.seed.load import Plan, SeedReport, seed
 from app.settings import Settings
 from tests.integration.cli.conftest import Bizq
@@ -44,7 +45,22 @@ async def test_every_task_is_there_with_its_log_and_attempts(owner: AsyncEngine,
     assert await count(owner, report, "true") == TASKS == sum(item.tasks for item in report.workspaces)
     whole = "t.event_seq = e.events AND t.event_seq = e.seq AND t.event_xid::text::bigint = e.xid"
     assert await count(owner, report, f"{whole} AND t.status = e.status") == TASKS
-    assert await count(owner, report, "t.attempt = a.attempts AND t.cost_micros = a.cost") == TASKS
+    assert await count(owner, report, "t.attempt = a.attempts AND t.spent_micros = a.cost") == TASKS
+
+
+async def test_the_ledger_of_every_set_is_sound_and_tells_of_its_tasks(owner: AsyncEngine, report: SeedReport) -> None:
+    for item in report.workspaces:
+        verified = await verify(owner, item.workspace_id, lambda *_: None)
+        assert verified is not None
+        assert (verified.breaks, verified.workspaces) == ([], 1)
+    query = """SELECT e.kind, count(*) FROM ledger_entries e WHERE e.workspace_id = :workspace GROUP BY 1"""
+    async with owner.connect() as connection:
+        rows = await connection.execute(text(query), {"workspace": report.workspaces[0].workspace_id})
+        kinds = {row.kind: row.count for row in rows}
+    assert set(kinds) == {"GRANT", "RESERVE", "SETTLE", "RELEASE", "PROVIDER_COST"}
+    # A local model costs nothing, so nothing is held for it.
+    assert kinds["RELEASE"] == kinds["RESERVE"] < report.workspaces[0].tasks
+    assert kinds["SETTLE"] == kinds["PROVIDER_COST"] > 0.7 * kinds["RESERVE"]
 
 
 async def test_nothing_is_left_to_be_done(owner: AsyncEngine, report: SeedReport) -> None:

@@ -8,11 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from app.actors.runner import Runner
 from app.actors.scheduler import Scheduler
 from app.db.engine import sqlalchemy_url
+from app.db.vault import Vault
+from app.events.call_slots import CallSlots
+from app.events.circuits import SharedCircuits
 from app.events.client import redis_client
+from app.events.hub import Hub
 from app.events.output import OutputLog
+from app.providers.own import Reach
 from app.providers.registry import Providers
+from app.services.provider.clients import OwnProviders
+from app.services.routing.ceilings import Ceilings
+from app.services.routing.health import ModelHealth
 from app.services.task.run import Toolbox
-from app.settings import Settings
+from app.settings import PROVIDERS, Settings
 from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.conftest import MakeTenant, Tenant
 from tests.integration.engine.desk import Desk
@@ -68,11 +76,16 @@ WorkingWith = Callable[[Scripted], AbstractAsyncContextManager[Runner]]
 
 
 @pytest.fixture
-def working_with(desk: Desk, service_settings: Settings) -> WorkingWith:
+def working_with(desk: Desk, service_settings: Settings, vault: Vault) -> WorkingWith:
     @asynccontextmanager
     async def work(provider: Scripted) -> AsyncIterator[Runner]:
         redis = redis_client(service_settings.redis)
-        tools = Toolbox(desk.engine, desk.unit_of_work, Providers({"openai": provider}), OutputLog(redis))
+        own = OwnProviders(desk.engine, vault, Reach.of(service_settings))
+        await redis.delete("bizq:circuits")
+        health = ModelHealth(SharedCircuits(redis), Hub(service_settings.redis))
+        ceilings = Ceilings(CallSlots(redis), {}, {})
+        providers = Providers(dict.fromkeys(PROVIDERS, provider))
+        tools = Toolbox(desk.engine, desk.unit_of_work, providers, OutputLog(redis), own, health, ceilings)
         runner = Runner(tools, service_settings)
         scheduler = Scheduler(desk.engine, desk.unit_of_work, service_settings, runner.look)
         runner.start()
@@ -82,6 +95,7 @@ def working_with(desk: Desk, service_settings: Settings) -> WorkingWith:
         finally:
             await runner.drain(1)
             await scheduler.stop()
+            await own.aclose()
             await redis.aclose()
 
     return work

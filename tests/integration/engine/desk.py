@@ -1,6 +1,7 @@
 """What a test does with tasks past the API: accept them, look at them, wait for their end."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,14 +11,19 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import AppError
+from app.services.billing.price import FREE
+from app.services.routing.configured import DEFAULT_MODELS
+from app.services.routing.decide import Candidate, RoutingDecision
+from app.services.routing.installation import Router
 from app.services.task import claim, schedule
-from app.services.task.create import Intake, create_tasks
+from app.services.task.create import CreateRequest, Outcome, create_tasks
 from app.services.task.draft import TaskDraft
 from app.services.task.lifecycle import TERMINAL
+from app.services.task.plan import Intake
 from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.conftest import Tenant
 
-INTAKE = Intake({"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5"}, 100_000)
+ROUTING = RoutingDecision([Candidate("openai", "m", "primary", 100, FREE)], [], 0, 0).as_json()
 SUMMARY = {"type": "text.summarize", "input": {"text": "Snow delayed the parcel to Oslo by two days."}}
 
 
@@ -25,27 +31,35 @@ class Desk:
     """Of one tenant. Looks as the owner of the tables, whom row-level security lets see everything."""
 
     def __init__(self, owner: AsyncEngine, engine: AsyncEngine, factory: UnitOfWorkFactory, tenant: Tenant) -> None:
-        self._owner = owner
+        self.owner = owner
         self.engine = engine
         self.unit_of_work = factory
         self.tenant = tenant
+        self.route_to("openai")
+
+    def route_to(self, *providers: str) -> None:
+        """From now on. With one, what fails there is tried there again."""
+        models = {provider: DEFAULT_MODELS[provider] for provider in providers}
+        self.intake = Intake(Router(self.engine, models, frozenset(models)), 100_000)
 
     async def accept(self, count: int = 1, **draft: Any) -> list[UUID]:
         """That many tasks, in this order."""
-        drafts = [TaskDraft(**(SUMMARY | draft))] * count
+        request = CreateRequest(self.tenant.principal, [TaskDraft(**(SUMMARY | draft))] * count)
+        terms = await self.intake.terms()
         async with self.unit_of_work(self.tenant.principal) as uow:
-            results = await create_tasks(uow, drafts, INTAKE)
-        return [_accepted(result)["id"] for result in results]
+            (outcome,) = await create_tasks(uow, [request], terms)
+        assert isinstance(outcome, Outcome), outcome
+        return [_accepted(result)["id"] for result in outcome.results]
 
     async def accept_one(self, **draft: Any) -> UUID:
         return (await self.accept(**draft))[0]
 
     async def rows(self, sql: str, **values: Any) -> Sequence[RowMapping]:
-        async with self._owner.begin() as connection:
+        async with self.owner.begin() as connection:
             return (await connection.execute(text(sql), values)).mappings().all()
 
     async def change(self, sql: str, **values: Any) -> None:
-        async with self._owner.begin() as connection:
+        async with self.owner.begin() as connection:
             await connection.execute(text(sql), values)
 
     async def neighbours(self, count: int, *, weight: int = 1, concurrency: int | None = None) -> list[UUID]:
@@ -68,7 +82,7 @@ class Desk:
             "status": "'QUEUED'",
             "input": "'{}'",
             "complexity": "'NORMAL'",
-            "routing": """'{"provider": "openai", "model": "m", "tier": "primary", "reasons": [], "fallbacks": []}'""",
+            "routing": f"'{json.dumps(ROUTING)}'",
         }
         values = plain | columns
         await self.change(
@@ -91,6 +105,10 @@ class Desk:
     async def task(self, task_id: UUID) -> RowMapping:
         return (await self.rows("SELECT * FROM tasks WHERE id = :id", id=task_id))[0]
 
+    async def held(self, task_id: UUID, number: int) -> dict[str, Any]:
+        """The task as the worker has it that holds, or once held, this attempt."""
+        return {**await self.task(task_id), "attempt": number}
+
     async def attempts(self, task_id: UUID) -> Sequence[RowMapping]:
         return await self.rows("SELECT * FROM task_attempts WHERE task_id = :id ORDER BY number", id=task_id)
 
@@ -102,6 +120,20 @@ class Desk:
         events = await self.events(task_id)
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         return [event["kind"] for event in events]
+
+    async def ledger(self, task_id: UUID) -> list[tuple[str, int]]:
+        """Kind and micro-credits of the task's entries, in order."""
+        rows = await self.rows(
+            "SELECT kind, amount_micros FROM ledger_entries WHERE task_id = :id ORDER BY seq", id=task_id
+        )
+        return [(row["kind"], row["amount_micros"]) for row in rows]
+
+    async def purse(self) -> tuple[int, int]:
+        """What the workspace has, and what is held for its tasks, in micro-credits."""
+        (row,) = await self.rows(
+            "SELECT credits_micros, reserved_micros FROM workspaces WHERE id = :id", id=self.tenant.account.workspace_id
+        )
+        return row["credits_micros"], row["reserved_micros"]
 
     async def claim(
         self,

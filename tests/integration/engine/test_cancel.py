@@ -135,8 +135,9 @@ async def test_a_result_that_comes_first_counts(desk: Desk, gql: Gql) -> None:
     task_id = await desk.accept_one()
     await desk.claim()
     await cancel(gql, task_id)
+    held = await desk.held(task_id, 1)
     async with desk.unit_of_work(desk.tenant.principal) as uow:
-        assert await attempt.succeed(uow, task_id, 1, output={"summary": "x"}, text="x", cost=COST)
+        assert await attempt.succeed(uow, held, output={"summary": "x"}, text="x", cost=COST)
 
     assert (await desk.task(task_id))["status"] == "SUCCEEDED"
     assert await desk.settle() == 0

@@ -178,10 +178,11 @@ class World:
                 piece.tries_left += not piece.unwanted
 
     async def _tell(self, workspace: UUID, held: Held, how: str) -> bool:
+        mine = await self.desk.held(held.task_id, held.attempt)
         async with self.desk.unit_of_work(Principal.system(workspace)) as uow:
             match how:
                 case "succeed":
-                    return await attempt.succeed(uow, held.task_id, held.attempt, output={}, text="all", cost=FREE)
+                    return await attempt.succeed(uow, mine, output={}, text="all", cost=FREE)
                 case "hand_back":
                     return await attempt.hand_back(uow, held.task_id, held.attempt, text="half", cost=FREE)
                 case "obey":

@@ -155,10 +155,11 @@ class Play:
             assert sum(task.workspace == workspace for task in self.model.running()) <= limit
 
     async def _end(self, task: Modelled, held: Held, how: str) -> bool:
+        mine = await self.desk.held(held.task_id, held.attempt)
         async with self.desk.unit_of_work(Principal.system(task.workspace)) as uow:
             match how:
                 case "succeed":
-                    return await attempt.succeed(uow, held.task_id, held.attempt, output={}, text="", cost=FREE)
+                    return await attempt.succeed(uow, mine, output={}, text="", cost=FREE)
                 case "cancel":
                     return await attempt.cancel(uow, held.task_id, held.attempt, cost=FREE)
             failure = Failure("overloaded", "Later.", retryable=how == "retry")

@@ -65,24 +65,27 @@ async def test_a_stale_worker_changes_nothing(desk: Desk, ending: str) -> None:
     await desk.claim()
     before = await desk.task(task_id), await desk.attempts(task_id), await desk.kinds(task_id)
 
+    held = await desk.held(task_id, 1)
+
     async with desk.unit_of_work(Principal.system(desk.tenant.account.workspace_id)) as uow:
-        held = await {
-            "succeed": lambda: attempt.succeed(uow, task_id, 1, output={"summary": "late"}, text="late", cost=COST),
+        changed = await {
+            "succeed": lambda: attempt.succeed(uow, held, output={"summary": "late"}, text="late", cost=COST),
             "fail": lambda: attempt.fail(uow, task_id, 1, Failure("timeout", "late", retryable=True), cost=COST),
             "cancel": lambda: attempt.cancel(uow, task_id, 1, cost=COST, text="late"),
             "hand_back": lambda: attempt.hand_back(uow, task_id, 1, text="late", cost=COST),
             "lose": lambda: attempt.lose(uow, task_id, 1),
         }[ending]()
 
-    assert held is False
+    assert changed is False
     assert (await desk.task(task_id), await desk.attempts(task_id), await desk.kinds(task_id)) == before
 
 
 async def test_a_late_checkpoint_does_not_overwrite_how_the_attempt_ended(desk: Desk) -> None:
     task_id = await desk.accept_one()
     await desk.claim()
+    held = await desk.held(task_id, 1)
     async with desk.unit_of_work(desk.tenant.principal) as uow:
-        assert await attempt.succeed(uow, task_id, 1, output={"summary": "all"}, text="all of it", cost=COST)
+        assert await attempt.succeed(uow, held, output={"summary": "all"}, text="all of it", cost=COST)
     async with desk.unit_of_work(desk.tenant.principal) as uow:
         await attempt.checkpoint(uow, task_id, 1, "all")
 
@@ -156,4 +159,4 @@ async def test_what_was_handed_back_was_used_all_the_same(desk: Desk) -> None:
 
     (row,) = await desk.attempts(task_id)
     assert (row["status"], row["output_text"], row["cost_micros"]) == ("CANCELED", "half", 7)
-    assert (await desk.task(task_id))["cost_micros"] == 7
+    assert (await desk.task(task_id))["spent_micros"] == 7

@@ -7,7 +7,8 @@ import pytest
 from app.actors.runner import Runner
 from app.models import TaskComplexity
 from app.providers.chat import Usage
-from app.providers.prices import cost_micros, price_of
+from app.services.billing.price import cost_micros
+from app.services.routing.catalogue import read_catalogue
 from app.services.template import builtin
 from app.services.template.schema_check import check_input, find_problem, resolve_output_schema
 from tests.integration.conftest import Fakes
@@ -37,6 +38,7 @@ def test_there_is_an_input_for_every_built_in_template() -> None:
 async def test_runs_to_an_output_that_fits_its_schema(
     desk: Desk, worker: Runner, fakes: Fakes, slug: str, provider: str, complexity: TaskComplexity
 ) -> None:
+    desk.route_to("openai", "anthropic")
     task_id = await desk.accept_one(type=slug, input=INPUTS[slug], complexity=complexity)
     task = await desk.ended(task_id)
 
@@ -49,6 +51,8 @@ async def test_runs_to_an_output_that_fits_its_schema(
     call = fakes.journal.calls(provider)[-1]
     assert (attempt["status"], attempt["provider"], attempt["usage_estimated"]) == ("SUCCEEDED", provider, False)
     assert (attempt["input_tokens"], attempt["output_tokens"]) == (call.input_tokens, call.output_tokens)
-    price = price_of(provider, call.body["model"])
-    assert attempt["cost_micros"] == cost_micros(price, Usage(call.input_tokens, call.output_tokens)) > 0
-    assert task["cost_micros"] == attempt["cost_micros"]
+    catalogue = await read_catalogue(desk.engine)
+    model = catalogue.of(provider, call.body["model"])
+    assert model is not None
+    assert attempt["cost_micros"] == cost_micros(model.price, Usage(call.input_tokens, call.output_tokens)) > 0
+    assert (task["cost_micros"], task["reserved_micros"]) == (attempt["cost_micros"], 0)

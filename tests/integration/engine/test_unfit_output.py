@@ -13,37 +13,41 @@ async def test_one_turn_mends_an_answer(desk: Desk, working_with: WorkingWith) -
         task_id = await desk.accept_one()
         task = await desk.ended(task_id)
 
-    assert (task["status"], task["attempt"], task["output"]) == ("SUCCEEDED", 1, {"summary": "Snow, two days."})
-    (attempt,) = await desk.attempts(task_id)
-    assert (attempt["input_tokens"], attempt["output_tokens"]) == (20, 10)
-    assert json.loads(attempt["output_text"]) == task["output"]
+    assert (task["status"], task["attempt"], task["output"]) == ("SUCCEEDED", 2, {"summary": "Snow, two days."})
+    unfit, mended = await desk.attempts(task_id)
+    assert (unfit["status"], unfit["error"]["code"], unfit["output_tokens"]) == ("FAILED", "output_invalid", 5)
+    assert (mended["status"], mended["input_tokens"], mended["output_tokens"]) == ("SUCCEEDED", 10, 5)
+    assert json.loads(mended["output_text"]) == task["output"]
+    assert task["cost_micros"] == unfit["cost_micros"] + mended["cost_micros"]
+    assert await desk.kinds(task_id) == ["CREATED", "STARTED", "PROGRESS", "SUCCEEDED"]
     first, mending = provider.requests
     assert [message.role for message in mending.messages] == ["user", "assistant", "user"]
     assert mending.messages[1].text == "Sorry, no JSON today."
-    assert first.idempotency_key == f"{task_id}-1-1"
-    assert mending.idempotency_key == f"{task_id}-1-2"
+    assert first.idempotency_key != mending.idempotency_key
 
 
-async def test_an_answer_that_stays_unfit_fails_the_attempt(desk: Desk, working_with: WorkingWith) -> None:
+async def test_an_answer_that_stays_unfit_is_mended_once_in_each_of_three_tries(
+    desk: Desk, working_with: WorkingWith
+) -> None:
     provider = Scripted("No.")
     async with working_with(provider):
         task_id = await desk.accept_one()
         task = await desk.ended(task_id)
 
-    assert (task["status"], task["attempt"], task["output"]) == ("FAILED", 3, None)
+    assert (task["status"], task["attempt"], task["output"]) == ("FAILED", 6, None)
     assert task["error"]["code"] == "output_invalid"
     assert len(provider.requests) == provider.closed == 6
-    assert [attempt["error"]["code"] for attempt in await desk.attempts(task_id)] == ["output_invalid"] * 3
+    assert [attempt["error"]["code"] for attempt in await desk.attempts(task_id)] == ["output_invalid"] * 6
 
 
-async def test_the_next_attempt_can_succeed(desk: Desk, working_with: WorkingWith) -> None:
+async def test_the_next_try_can_succeed(desk: Desk, working_with: WorkingWith) -> None:
     async with working_with(Scripted("No.", '{"summary": 7}', FIT)):
         task_id = await desk.accept_one()
         task = await desk.ended(task_id)
 
-    assert (task["status"], task["attempt"]) == ("SUCCEEDED", 2)
-    first, _ = await desk.attempts(task_id)
-    assert first["output_text"].strip() == '{"summary": 7}'
+    assert (task["status"], task["attempt"]) == ("SUCCEEDED", 3)
+    _, mended, _ = await desk.attempts(task_id)
+    assert mended["output_text"].strip() == '{"summary": 7}'
 
 
 async def test_characters_that_cannot_be_stored_do_not_lose_the_answer(desk: Desk, working_with: WorkingWith) -> None:

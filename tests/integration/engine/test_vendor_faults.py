@@ -9,15 +9,11 @@ from app.actors.runner import Runner
 from app.actors.work import work
 from app.embedded.port import free_port
 from app.fakes.faults import Fault, FaultKind
-from app.models import TaskComplexity
 from app.settings import Settings
 from tests.integration.conftest import Fakes
 from tests.integration.engine.desk import Desk
 
-HIGH = TaskComplexity.HIGH
-VENDORS = pytest.mark.parametrize(
-    ("vendor", "complexity"), [("openai", TaskComplexity.NORMAL), ("anthropic", TaskComplexity.HIGH)]
-)
+VENDORS = pytest.mark.parametrize("vendor", ["openai", "anthropic"])
 RETRIED = ["CREATED", "STARTED", "RETRY_SCHEDULED", "STARTED", "SUCCEEDED"]
 
 
@@ -28,10 +24,11 @@ async def errors_of(desk: Desk, task_id: Any) -> list[str | None]:
 
 @VENDORS
 async def test_rate_limit_is_waited_out_as_long_as_the_vendor_says(
-    desk: Desk, worker: Runner, fakes: Fakes, vendor: str, complexity: TaskComplexity
+    desk: Desk, worker: Runner, fakes: Fakes, vendor: str
 ) -> None:
+    desk.route_to(vendor)
     fakes.faults.add(Fault(vendor, FaultKind.RATE_LIMIT, retry_after=1))
-    task_id = await desk.accept_one(complexity=complexity)
+    task_id = await desk.accept_one()
     task = await desk.ended(task_id)
 
     assert task["status"] == "SUCCEEDED"
@@ -55,10 +52,11 @@ async def test_rate_limit_is_waited_out_as_long_as_the_vendor_says(
 )
 @VENDORS
 async def test_passing_trouble_is_tried_again(
-    desk: Desk, worker: Runner, fakes: Fakes, vendor: str, complexity: TaskComplexity, fault: FaultKind, code: str
+    desk: Desk, worker: Runner, fakes: Fakes, vendor: str, fault: FaultKind, code: str
 ) -> None:
+    desk.route_to(vendor)
     fakes.faults.add(Fault(vendor, fault, after=20))
-    task_id = await desk.accept_one(complexity=complexity)
+    task_id = await desk.accept_one()
     task = await desk.ended(task_id)
 
     assert (task["status"], task["attempt"], task["error"]) == ("SUCCEEDED", 2, None)
@@ -94,8 +92,9 @@ async def test_a_request_that_is_wrong_is_not_repeated(desk: Desk, worker: Runne
 
 
 async def test_lasting_trouble_fails_the_task_after_three_attempts(desk: Desk, worker: Runner, fakes: Fakes) -> None:
+    desk.route_to("anthropic")
     fakes.faults.add(Fault("anthropic", FaultKind.SERVER_ERROR, times=3))
-    task_id = await desk.accept_one(complexity=HIGH)
+    task_id = await desk.accept_one()
     task = await desk.ended(task_id)
 
     assert (task["status"], task["error"]["code"], task["cost_micros"]) == ("FAILED", "server_error", 0)
@@ -123,10 +122,11 @@ async def test_money_that_is_spent_is_not_asked_for_again(desk: Desk, worker: Ru
 
 @VENDORS
 async def test_usage_that_is_not_told_is_estimated_and_marked(
-    desk: Desk, worker: Runner, fakes: Fakes, vendor: str, complexity: TaskComplexity
+    desk: Desk, worker: Runner, fakes: Fakes, vendor: str
 ) -> None:
+    desk.route_to(vendor)
     fakes.faults.add(Fault(vendor, FaultKind.NO_USAGE))
-    task_id = await desk.accept_one(complexity=complexity)
+    task_id = await desk.accept_one()
     task = await desk.ended(task_id)
 
     (attempt,) = await desk.attempts(task_id)
@@ -136,18 +136,20 @@ async def test_usage_that_is_not_told_is_estimated_and_marked(
 
 
 @VENDORS
-async def test_a_refusal_is_final_and_paid(
-    desk: Desk, worker: Runner, fakes: Fakes, vendor: str, complexity: TaskComplexity
+async def test_a_refusal_is_final_and_the_workspace_pays_nothing_for_it(
+    desk: Desk, worker: Runner, fakes: Fakes, vendor: str
 ) -> None:
+    desk.route_to(vendor)
     fakes.faults.add(Fault(vendor, FaultKind.REFUSAL))
-    task_id = await desk.accept_one(complexity=complexity)
+    task_id = await desk.accept_one()
     task = await desk.ended(task_id)
 
     (attempt,) = await desk.attempts(task_id)
     assert (task["status"], task["error"]["code"]) == ("FAILED", "refused")
     assert attempt["input_tokens"] == fakes.journal.calls(vendor)[-1].input_tokens
     assert attempt["usage_estimated"] is False
-    assert task["cost_micros"] > 0
+    assert attempt["cost_micros"] > 0
+    assert (task["cost_micros"], task["reserved_micros"]) == (0, 0)
 
 
 async def test_a_provider_that_is_gone_is_tried_three_times(desk: Desk, service_settings: Settings) -> None:
@@ -162,7 +164,8 @@ async def test_a_provider_that_is_gone_is_tried_three_times(desk: Desk, service_
 
 async def test_a_provider_that_this_worker_does_not_have_fails_at_once(desk: Desk, service_settings: Settings) -> None:
     async with work(service_settings.model_copy(update={"anthropic_api_key": None})):
-        task_id = await desk.accept_one(complexity=HIGH)
+        desk.route_to("anthropic")
+        task_id = await desk.accept_one()
         task = await desk.ended(task_id)
 
     assert (task["status"], task["attempt"], task["error"]["code"]) == ("FAILED", 1, "not_configured")

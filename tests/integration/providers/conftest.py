@@ -11,13 +11,11 @@ from starlette.applications import Starlette
 from app.fakes.app import create_app
 from app.fakes.faults import Fault, FaultKind
 from app.fakes.journal import Call
-from app.providers.anthropic_messages import AnthropicMessages
 from app.providers.chat import ChatProvider, ChatRequest, Finished, Message, TextDelta
 from app.providers.errors import ProviderError
-from app.providers.openai_chat import OpenAIChat
 from app.providers.timeouts import Timeouts
-
-MODELS = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-5-5", "local": "smollm2-135m-instruct"}
+from app.services.routing.configured import DEFAULT_MODELS
+from tests.integration.providers.vendors import ROOTS, provider_at
 
 
 @dataclass
@@ -35,11 +33,7 @@ class Fakes:
         return call
 
     def provider(self, vendor: str, *, key: str = "key", timeouts: Timeouts | None = None) -> ChatProvider:
-        provider: ChatProvider
-        if vendor == "anthropic":
-            provider = AnthropicMessages(api_key=key, base_url=f"{self.url}/anthropic", timeouts=timeouts)
-        else:
-            provider = OpenAIChat(vendor, api_key=key, base_url=f"{self.url}/openai/v1", timeouts=timeouts)
+        provider = provider_at(f"{self.url}{ROOTS[_fake_of(vendor)]}", vendor, key=key, timeouts=timeouts)
         self.opened.append(provider)
         return provider
 
@@ -71,7 +65,7 @@ async def fakes(fakes_server: tuple[str, Starlette]) -> AsyncIterator[Fakes]:
         await provider.aclose()
 
 
-@pytest.fixture(params=["openai", "anthropic", "local"])
+@pytest.fixture(params=["openai", "anthropic", "huggingface", "replicate", "local"])
 def vendor(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -79,7 +73,7 @@ def vendor(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def chat_request(vendor: str) -> ChatRequest:
     question = Message("user", "Where is my parcel? It was due on Monday and nobody answers the telephone.")
-    return ChatRequest(MODELS[vendor], "You answer customers.", (question,), 500, temperature=0.2)
+    return ChatRequest(DEFAULT_MODELS[vendor], "You answer customers.", (question,), 500, temperature=0.2)
 
 
 Ending = Finished | ProviderError

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.providers.anthropic_messages import AnthropicMessages
 from app.providers.chat import ChatProvider, ChatRequest, Finished, Usage
 from app.providers.errors import ProviderError
-from app.providers.openai_chat import OpenAIChat
 from app.providers.timeouts import Timeouts
+from tests.integration.providers.vendors import LEFT, provider_at
 
 Run = Callable[[ChatProvider, ChatRequest], Awaitable[tuple[list[str], Finished | ProviderError]]]
 
@@ -49,6 +48,7 @@ async def test_an_http_error_says_whether_to_try_again(
     ("kind", "expected"),
     [("overloaded_midstream", ("overloaded", True, None)), ("cut", ("stream_cut", True, None))],
 )
+@pytest.mark.parametrize("vendor", ["openai", "anthropic", "huggingface", "local"])
 async def test_what_came_before_a_broken_stream_is_delivered(
     fakes: Any, vendor: str, run: Run, chat_request: ChatRequest, kind: str, expected: tuple[str, bool, None]
 ) -> None:
@@ -82,7 +82,7 @@ async def test_a_steady_stream_that_takes_too_long_as_a_whole_is_a_timeout(
     assert 1 <= len(texts) <= 8
     assert verdict(ending) == ("timeout", True, None)
     await asyncio.wait_for(fakes.last_call(vendor).ended.wait(), 5)
-    assert fakes.last_call(vendor).outcome == "disconnected"
+    assert fakes.last_call(vendor).outcome == LEFT.get(vendor, "disconnected")
 
 
 async def test_without_usage_the_answer_still_counts(
@@ -106,7 +106,7 @@ async def test_a_refusal_is_an_error_that_carries_what_was_billed(
     assert texts == []
     assert verdict(ending) == ("refused", False, None)
     assert isinstance(ending, ProviderError)
-    assert ending.usage == Usage(24, 0 if vendor == "anthropic" else 12)
+    assert ending.usage == Usage(24, 12 if vendor in ("openai", "local") else 0)
 
 
 async def test_a_wrong_key_is_told_without_repeating_it(
@@ -122,11 +122,7 @@ async def test_a_wrong_key_is_told_without_repeating_it(
 async def test_a_refused_connection_can_be_tried_again(vendor: str, run: Run, chat_request: ChatRequest) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    provider: ChatProvider = (
-        AnthropicMessages(api_key="key", base_url=nobody)
-        if vendor == "anthropic"
-        else OpenAIChat(vendor, api_key="key", base_url=nobody)
-    )
+    provider = provider_at(nobody, vendor)
 
     _, ending = await run(provider, chat_request)
     await provider.aclose()

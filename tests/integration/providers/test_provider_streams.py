@@ -11,6 +11,7 @@ from app.fakes.journal import Call
 from app.providers.chat import MAX_TOKENS, ChatProvider, ChatRequest, Finished, TextDelta, Usage
 from app.providers.errors import ProviderError
 from app.providers.registry import build_providers
+from tests.integration.providers.vendors import LEFT
 
 Run = Callable[[ChatProvider, ChatRequest], Awaitable[tuple[list[str], Finished | ProviderError]]]
 REPLY_SCHEMA = {
@@ -80,11 +81,13 @@ async def test_each_server_is_spoken_to_in_its_dialect(
         sent
         == {
             "openai": {"max_completion_tokens"},  # a reasoning model: temperature would be refused
+            "huggingface": {"max_tokens", "temperature"},
+            "replicate": set(),  # they are in its `input`
             "local": {"max_tokens", "temperature"},
             "anthropic": {"max_tokens"},
         }[vendor]
     )
-    assert call.headers.get("idempotency-key") == (None if vendor == "anthropic" else "attempt-1")
+    assert call.headers.get("idempotency-key") == (None if vendor in ("anthropic", "replicate") else "attempt-1")
 
 
 async def test_closing_the_generator_closes_the_connection(fakes: Any, vendor: str, chat_request: ChatRequest) -> None:
@@ -96,7 +99,7 @@ async def test_closing_the_generator_closes_the_connection(fakes: Any, vendor: s
     call: Call = fakes.last_call(vendor)
     await asyncio.wait_for(call.ended.wait(), 5)
     assert isinstance(first, TextDelta)
-    assert call.outcome == "disconnected"
+    assert call.outcome == LEFT.get(vendor, "disconnected")
     assert call.deltas < 5
 
 
@@ -117,7 +120,7 @@ async def test_cancelling_the_consumer_closes_the_connection(
 
     await asyncio.wait_for(fakes.last_call(vendor).ended.wait(), 5)
     assert consuming.cancelled()
-    assert fakes.last_call(vendor).outcome == "disconnected"
+    assert fakes.last_call(vendor).outcome == LEFT.get(vendor, "disconnected")
 
 
 async def test_the_registry_builds_what_is_configured(
@@ -128,11 +131,15 @@ async def test_the_registry_builds_what_is_configured(
         openai_base_url=f"{fakes.url}/openai/v1",
         anthropic_api_key="key",
         anthropic_base_url=f"{fakes.url}/anthropic",
+        huggingface_api_key="key",
+        huggingface_base_url=f"{fakes.url}/huggingface/v1",
+        replicate_api_token="key",
+        replicate_base_url=f"{fakes.url}/replicate",
         local_base_url=f"{fakes.url}/openai/v1",
     )
 
     _, ending = await run(providers.get(vendor), chat_request)
     await providers.aclose()
 
-    assert providers.names() == ("openai", "anthropic", "local")
+    assert providers.names() == ("openai", "anthropic", "huggingface", "replicate", "local")
     assert isinstance(ending, Finished)

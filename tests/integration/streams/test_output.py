@@ -159,7 +159,7 @@ async def test_a_mended_answer_begins_with_a_reset(desk: Desk, socket: Socket, w
         await text.read(stream)
 
     assert json.loads(text.value) == {"summary": "Snow."}
-    assert (text.resets, text.attempt) == (1, 1)
+    assert (text.resets, text.attempt) == (1, 2)
 
 
 async def test_a_canceled_task_ends_the_text_where_it_stands(

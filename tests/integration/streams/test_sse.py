@@ -79,7 +79,7 @@ async def test_output_goes_on_at_the_offset(
     await desk.ended(task_id)
     text = (await desk.attempts(task_id))[0]["output_text"]
 
-    async with stream(http, api, tenant.api_key, TASK_OUTPUT, last_id="5", id=public(task_id)) as events:
+    async with stream(http, api, tenant.api_key, TASK_OUTPUT, last_id="1.5", id=public(task_id)) as events:
         chunks = [event.value async for event in events if event.event == "next"]
 
     assert "".join(chunk["text"] for chunk in chunks) == text[5:]

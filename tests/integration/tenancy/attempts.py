@@ -128,8 +128,11 @@ class Attempts:
             case "ID":
                 self._used.add(chosen := self.chance.choice(self.ids))
                 return chosen
-            case "Int" | "BigInt":
+            case "Int":
                 return self.chance.randint(0, 3)
+            case "BigInt":
+                # A budget that refuses tasks would refuse one of two that are compared, or both.
+                return 10**12 + self.chance.randint(0, 3)
             case "Float":
                 return self.chance.random()
             case "Boolean":

@@ -52,7 +52,7 @@ async def test_every_table_has_its_policies(as_app: Connection) -> None:
         names = {(policy["policyname"], policy["cmd"]) for policy in policies if policy["tablename"] == table}
         assert {("workspace_isolation", "ALL"), ("maintenance", "ALL")} <= names, table
     others = {policy["policyname"] for policy in policies} - {"workspace_isolation", "maintenance"}
-    assert others == {"built_in", "colleagues"}
+    assert others == {"built_in", "colleagues", "catalogue", "begins_without_money"}
 
 
 async def test_maintenance_is_for_the_owner_alone(as_app: Connection) -> None:
@@ -68,6 +68,14 @@ async def test_a_partition_cannot_be_read_past_its_tables_policies(as_app: Conne
     )
 
     assert readable == []
+
+
+async def test_nothing_that_has_no_row_level_security_is_there(as_app: Connection) -> None:
+    found = await as_app.fetch(
+        """SELECT relname FROM pg_class WHERE relkind IN ('m', 'v', 'f') AND relnamespace = 'public'::regnamespace"""
+    )
+
+    assert found == []
 
 
 def test_what_looks_across_workspaces_stands_in_the_architecture_document(known_functions: set[str]) -> None:

@@ -30,19 +30,22 @@ NOBODYS = {
     "sso_codes",
     "trusted_documents",
 }
-TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS)
+# Everybody reads these, and nobody who serves writes them.
+OF_THE_INSTALLATION = {"ai_models", "usage_progress"}
+TABLES = sorted(set(SQLModel.metadata.tables) - NOBODYS - OF_THE_INSTALLATION)
+# Functions of their owner write these; the service reads them.
+ONLY_READ = {"audit_entries", "ledger_entries", "budget_usage", "budget_holds", "billing_events", "usage_days"}
 OF_A_USER = {"users", "sessions", "refresh_tokens", "totp_factors", "recovery_codes", "mfa_challenges"}
 # What tells in each table whose row it is.
 OWNED_BY = {"users": "id", "workspaces": "id"} | dict.fromkeys(OF_A_USER - {"users"}, "user_id")
-NEVER_CHANGED = {
+NEVER_CHANGED = ONLY_READ | {
     "task_events",
     "template_versions",
     "refresh_tokens",
     "mfa_challenges",
-    "audit_entries",
     "former_members",
 }
-NEVER_DELETED = {
+NEVER_DELETED = ONLY_READ | {
     "task_events",
     "template_versions",
     "refresh_tokens",
@@ -50,7 +53,6 @@ NEVER_DELETED = {
     "users",
     "workspaces",
     "invitations",
-    "audit_entries",
     "former_members",
 }
 # Rows that no request makes as simply.
@@ -58,6 +60,14 @@ SECOND_FACTOR = """
     INSERT INTO totp_factors (user_id, secret) VALUES ($1, '');
     INSERT INTO recovery_codes (user_id, code_hash) VALUES ($1, '');
     INSERT INTO mfa_challenges (challenge_hash, user_id, expires_at) VALUES (sha256(uuid_send($1)), $1, now())"""
+MONEY = """
+    INSERT INTO budgets (id, workspace_id, scope, period, hard_micros) VALUES ($1, $1, 'WORKSPACE', 'DAY', 1);
+    INSERT INTO budget_usage (budget_id, starts_on, workspace_id) VALUES ($1, current_date, $1);
+    INSERT INTO budget_holds (task_id, budget_id, workspace_id, starts_on) VALUES ($1, $1, $1, current_date);
+    INSERT INTO billing_events (workspace_id, kind) VALUES ($1, 'LOW_BALANCE');
+    INSERT INTO routing_policies (workspace_id) VALUES ($1);
+    INSERT INTO usage_days (workspace_id, day, type, worker_id, template_id, provider, model, is_open)
+    VALUES ($1, current_date, 'x', $1, $1, '', '', false)"""
 
 
 INVITE = "mutation($input: InviteMemberInput!) { inviteMember(input: $input) { errors { code } } }"
@@ -95,11 +105,18 @@ async def pair(
             tenant.account.workspace_id,
             tenant.account.user_id,
         )
+        await as_superuser.execute(
+            """INSERT INTO provider_connections (id, workspace_id, provider, name, api_key)
+            VALUES (uuidv7(), $1, 'openai', 'ours', 'sealed')""",
+            tenant.account.workspace_id,
+        )
         lifetime = Lifetime(idle=timedelta(days=1), longest=timedelta(days=1))
         await open_session(engine, tenant.account.user_id, lifetime)
         await gql(INVITE, input={"email": f"{secrets.token_hex(8)}@example.com", "role": "MEMBER"})
         for statement in SECOND_FACTOR.split(";"):
             await as_superuser.execute(statement, tenant.account.user_id)
+        for statement in MONEY.split(";"):
+            await as_superuser.execute(statement, tenant.account.workspace_id)
     yield pair
 
 
@@ -149,15 +166,15 @@ async def test_insert_into_the_others_workspace_is_refused(
     as_app: Connection, as_superuser: Connection, pair: Pair, table: str
 ) -> None:
     column = OWNED_BY.get(table, "workspace_id")
-    generated = {column.name for column in SQLModel.metadata.tables[table].columns if column.computed}
-    names = ", ".join(f'"{column.name}"' for column in SQLModel.metadata.tables[table].columns if not column.computed)
-    assert generated <= {"cost", "credits"}
+    columns = SQLModel.metadata.tables[table].columns
+    assert {column.name for column in columns if column.computed} <= {"cost", "credits"}
+    names = ", ".join(f'"{column.name}"' for column in columns if not (column.computed or column.identity))
     row = await as_superuser.fetchval(
         f"SELECT to_jsonb(t) FROM {table} t WHERE {column} = $1 LIMIT 1", pair.key(table, pair.theirs)
     )
 
-    # The audit log is written by a function of its owner, which has its own tests.
-    reason = "permission denied" if table == "audit_entries" else "row-level security"
+    # What functions of their owner write has its own tests.
+    reason = "permission denied" if table in ONLY_READ else "row-level security"
     async with as_app.transaction():
         await enter(as_app, pair.mine.account.workspace_id, pair.mine.account.user_id)
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match=reason):
@@ -199,6 +216,16 @@ async def test_what_is_nobodys_is_out_of_reach(as_app: Connection, pair: Pair, t
         await enter(as_app, pair.mine.account.workspace_id, pair.mine.account.user_id)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await as_app.execute(statement.format(table))
+
+
+@pytest.mark.parametrize("table", sorted(OF_THE_INSTALLATION))
+async def test_what_is_the_installations_is_read_and_not_written(as_app: Connection, pair: Pair, table: str) -> None:
+    column = next(iter(SQLModel.metadata.tables[table].columns)).name
+    assert await as_app.fetchval(f"SELECT count(*) FROM {table}") > 0
+
+    for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await as_app.execute(statement)
 
 
 async def test_workspace_is_forgotten_when_the_transaction_ends(as_app: Connection, pair: Pair) -> None:

@@ -7,7 +7,7 @@ from app.embedded.instance import Instance, write_instance
 
 VARIABLES = (
     "BIZQ_URL", "BIZQ_API_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL",
-    "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LOCAL_BASE_URL",
+    "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HUGGINGFACE_API_KEY", "REPLICATE_API_TOKEN", "LOCAL_BASE_URL",
 )  # fmt: skip
 
 

@@ -11,11 +11,13 @@ from app.services.account import api_keys
 from app.services.seed.companies import Company, found
 from app.services.seed.history import History, Narrator
 from app.services.seed.identity import BEGINNING, END, chance
+from app.services.seed.story import Routes
 from app.services.seed.texts import stock
 from app.services.task.lifecycle import TRANSITIONS
 from app.services.task.structured import parse_output
 from app.services.template import builtin
 from app.services.template.schema_check import check_input, resolve_output_schema
+from tests.unit.routing.seeded import seeded_catalogue
 
 VERSIONS = {template.slug: UUID(int=number) for number, template in enumerate(builtin.load())}
 TASKS = 1_500
@@ -23,7 +25,7 @@ QUEUED = 10
 
 
 def tell(set_number: int = 1) -> list[History]:
-    return list(Narrator(set_number, found(set_number, 4), VERSIONS).tell(TASKS, QUEUED))
+    return list(Narrator(set_number, found(set_number, 4), VERSIONS, Routes(seeded_catalogue())).tell(TASKS, QUEUED))
 
 
 @pytest.fixture(scope="module")

@@ -55,8 +55,11 @@ ApiKey id:ID! name:String! prefix:String! scopes:[String!]! lastUsedAt:DateTime 
 AuthPayload accessToken:String refreshToken:String expiresAt:DateTime user:User workspace:Workspace
   mfaChallenge:String errors:[UserError!]!
 RoutingDecision provider:String! model:String! tier:String! reasons:[String!]! fallbacks:[String!]!
+Quote estimatedMicros:BigInt! ceilingMicros:BigInt! routing:RoutingDecision! errors:[UserError!]!
+LedgerEntry id:ID! kind:LedgerKind! amountMicros:BigInt! balanceAfterMicros:BigInt! task:Task createdAt:DateTime!
 Query node:Node nodes:[Node]! viewer:Viewer workspace:Workspace task:Task tasks:TaskConnection!
-  workers:WorkerConnection! templates:TemplateConnection! serverInfo:ServerInfo!
+  workers:WorkerConnection! templates:TemplateConnection! ledger:LedgerEntryConnection! quoteTask:Quote!
+  explainRouting:RoutingDecision! serverInfo:ServerInfo!
 Mutation signUp:AuthPayload! signIn:AuthPayload! createTask:CreateTaskPayload! createTasks:CreateTasksPayload!
   cancelTask:TaskPayload! retryTask:TaskPayload! createWorker:WorkerPayload! createTemplate:TemplatePayload!
 Subscription taskEvents:TaskEvent! taskOutput:TaskOutputChunk!
@@ -69,6 +72,9 @@ Query.nodes ids:[ID!]!
 Query.task id:ID!
 Query.tasks first:Int after:String last:Int before:String filter:TaskFilter
 Query.workers first:Int after:String
+Query.ledger first:Int after:String
+Query.quoteTask input:CreateTaskInput!
+Query.explainRouting input:CreateTaskInput!
 Query.templates first:Int after:String search:String category:String
 Mutation.signUp input:SignUpInput!
 Mutation.signIn input:SignInInput!
@@ -93,8 +99,9 @@ TaskEventKind SNAPSHOT CREATED QUEUED STARTED PROGRESS RETRY_SCHEDULED WAITING R
   CANCEL_REQUESTED CANCELED EXPIRED
 WorkerKind AI HUMAN EXTERNAL
 Role OWNER ADMIN MEMBER VIEWER
+LedgerKind GRANT PURCHASE RESERVE SETTLE RELEASE REFUND ADJUSTMENT AUTHOR_SHARE
 """
-NODES = {"ApiKey", "Task", "Template", "TemplateVersion", "User", "Worker", "Workspace"}
+NODES = {"ApiKey", "Budget", "LedgerEntry", "Task", "Template", "TemplateVersion", "User", "Worker", "Workspace"}
 DEFAULTS = {"complexity": "NORMAL", "costSensitive": "false", "priority": "5"}
 
 built = build_schema(schema.as_str())

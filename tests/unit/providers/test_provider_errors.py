@@ -19,6 +19,7 @@ from app.providers.timeouts import until
         (409, "conflict", True),
         (413, "request_too_large", False),
         (422, "bad_request", False),
+        (424, "server_error", True),
         (429, "rate_limited", True),
         (500, "server_error", True),
         (502, "server_error", True),
@@ -32,6 +33,12 @@ def test_the_status_decides_reason_and_retry(status: int, reason: str, retryable
 
     assert (error.reason, error.retryable) == (reason, retryable)
     assert error.retry_after == (3 if retryable else None)
+
+
+def test_a_model_that_a_router_does_not_know_may_be_known_elsewhere() -> None:
+    error = from_status("huggingface", 400, ("model_not_supported", "invalid_request_error"), {})
+
+    assert (error.reason, error.retryable, error.moves_on) == ("not_found", False, True)
 
 
 @pytest.mark.parametrize(

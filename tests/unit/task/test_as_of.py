@@ -25,6 +25,8 @@ DONE: dict[str, Any] = {
     "run_at": None,
     "cancel_requested_at": None,
     "cost_micros": 30,
+    "reserved_micros": 0,
+    "routing": {"ceilingMicros": 50},
 }
 ERROR = {"code": "overloaded", "message": "…", "retryable": True}
 
@@ -41,9 +43,11 @@ def test_the_last_event_shows_the_task_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("logged", "shown"),
     [
-        (event(1, Kind.CREATED, Status.QUEUED, 0), {"started_at": None, "cost_micros": 0}),
+        (event(1, Kind.CREATED, Status.QUEUED, 0), {"started_at": None, "cost_micros": 0, "reserved_micros": 50}),
         (event(2, Kind.STARTED, Status.RUNNING, 1), {"started_at": BEGAN, "cost_micros": 0, "error": None}),
         (event(3, Kind.RETRY_SCHEDULED, Status.QUEUED, 1, error=ERROR), {"error": ERROR}),
+        # It waited for credits.
+        (event(1, Kind.CREATED, Status.WAITING, 0), {"reserved_micros": 0}),
     ],
 )
 def test_what_came_later_is_taken_back(logged: LoggedEvent, shown: dict[str, Any]) -> None:

@@ -22,9 +22,10 @@ class FakeLog:
         self.entries: list[tuple[int, str]] = []
         self.times: list[float] = []
         self.away = False
+        self.attempt = 3
 
     async def append(self, task_key: str, *, attempt: int, offset: int, text: str) -> str:
-        assert (task_key, attempt) == (str(TASK), 3)
+        assert (task_key, attempt) == (str(TASK), self.attempt)
         await asyncio.sleep(0)
         if self.away:
             raise OutputLogUnavailable("away")
@@ -150,11 +151,12 @@ async def test_a_database_that_is_away_costs_a_checkpoint_and_no_text(log: FakeL
     assert log.text == writing.text == "x" * 5000 + "y"
 
 
-async def test_another_turn_begins_at_offset_zero(log: FakeLog, kept: list[str]) -> None:
+async def test_another_attempt_begins_at_offset_zero(log: FakeLog, kept: list[str]) -> None:
     writing = writer(log)
     writing.write("first")
     await writing.close()
-    writing.restart()
+    log.attempt = 4
+    writing.begin(4)
     writing.write("second")
     await writing.close()
     await writing.end()

@@ -7,6 +7,7 @@ import pytest
 from app.providers.strict_schema import strict_schema
 from app.services.task.structured import parse_output
 from app.services.template.builtin import BuiltinTemplate, load
+from app.services.template.config import check_config
 from app.services.template.render import check_prompt, placeholders, render
 from app.services.template.schema_check import check_input, check_schema, resolve_output_schema
 
@@ -103,7 +104,7 @@ def test_texts_end_within_what_a_grammar_can_count(template: BuiltinTemplate) ->
 @each_template
 def test_config_is_what_routing_and_running_read(template: BuiltinTemplate) -> None:
     assert set(template.config) == {"maxOutputTokens", "temperature", "modelClass"}
-    assert template.config["modelClass"] in {"content_generation", "code_generation", "simple_tasks"}
+    check_config(template.config)
     assert 0 <= template.config["temperature"] <= 1
 
 

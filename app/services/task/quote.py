@@ -1,0 +1,35 @@
+"""What would become of a task, by the code that would make it. Nothing is written."""
+
+from dataclasses import dataclass
+
+from app import ids
+from app.errors import AppError
+from app.principal import Permission
+from app.services.billing import ledger
+from app.services.task.create import hold_of
+from app.services.task.draft import TaskDraft
+from app.services.task.plan import Plan, Planner, Terms
+from app.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """`refusal` is why nothing would be held for it at present: InsufficientCredits or BudgetExceeded."""
+
+    plan: Plan
+    refusal: AppError | None
+
+
+async def explain_task(uow: UnitOfWork, draft: TaskDraft, terms: Terms) -> Plan:
+    """Raises Forbidden, and what Planner.plan does."""
+    uow.principal.require(Permission.TASK_CREATE)
+    return await (await Planner.begin(uow, terms)).plan(draft, uow.principal.api_key_id)
+
+
+async def quote_task(uow: UnitOfWork, draft: TaskDraft, terms: Terms) -> Quoted:
+    """Raises what `explain_task` does. Credits are held, to see whether they can be, and the hold is taken back."""
+    plan = await explain_task(uow, draft, terms)
+    async with uow.session.begin_nested() as trial:
+        (refusal,) = await ledger.reserve(uow, [hold_of(ids.new_id(), uow.principal, plan)])
+        await trial.rollback()
+    return Quoted(plan, refusal)
