@@ -120,7 +120,8 @@ class Run:
             await self._complete(pending)
             begun, self.pending = self.pending, []
             if len(begun) != 1:
-                self._start(begun)
+                if begun:
+                    self._start(begun)
                 return
             pending = begun[0]
 
