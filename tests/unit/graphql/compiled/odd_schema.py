@@ -5,7 +5,7 @@ Every value follows from a seed and from where it is, so that two executions see
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -46,7 +46,14 @@ class Clock:
         return bool(self._waiting)
 
 
-class Odd:
+class Shown:
+    """The same in every execution."""
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+
+class Odd(Shown):
     """Its attributes are made up when they are read."""
 
     def __getattr__(self, name: str) -> Any:
@@ -72,7 +79,7 @@ def _raised(dice: random.Random, seed: int, key: str) -> Any:
     raise ValueError(f"{key} cannot be read")
 
 
-class Late:
+class Late(Shown):
     """Awaitable, and nobody's business until somebody awaits it."""
 
     def __init__(self, value: Any) -> None:
@@ -83,6 +90,20 @@ class Late:
         if isinstance(self._value, Exception):
             raise self._value
         return self._value
+
+
+class Stream(Shown):
+    """Gives its items one after the other, and may break off."""
+
+    def __init__(self, *items: Any) -> None:
+        self._items = items
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for item in self._items:
+            await asyncio.sleep(0)
+            if isinstance(item, Exception):
+                raise item
+            yield item
 
 
 def _items(maker: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,6 +139,9 @@ MISTAKES: list[Callable[..., Any]] = [
     lambda *_: {"a": 1},
     lambda *_: strawberry.UNSET,
     lambda *_: "text",
+    lambda dice, seed, key: Stream(odd(Thing, seed, key), 1, Late("2")),
+    lambda *_: Stream(1, RuntimeError("broken off")),
+    lambda *_: (value for value in (1, "2")),
     lambda *_: 2**31,
     lambda *_: 1.5,
     lambda *_: float("nan"),
@@ -220,7 +244,7 @@ class Thing(Odd, Being):
 
     @strawberry.field
     def echo(
-        root: strawberry.Parent["Thing"],  # noqa: N805
+        root: strawberry.Parent["Thing"],
         info: Info,
         number: int = 3,
         text: str | None = strawberry.UNSET,
@@ -293,5 +317,8 @@ class Mutation:
 
 
 schema = strawberry.Schema(
-    Query, Mutation, types=[Plain, Thing], config=StrawberryConfig(scalar_map=SCALARS)  # type: ignore[arg-type]
+    Query,
+    Mutation,
+    types=[Plain, Thing],
+    config=StrawberryConfig(scalar_map=SCALARS),  # type: ignore[arg-type]
 )

@@ -27,11 +27,11 @@ def test_generated_queries_give_the_same(text: str, seed: int) -> None:
 
 
 LEAVES = (
-    "id name text maybeText number maybeNumber ratio flag colour maybeColour day big anything tags maybeTags matrix "
-    "syncText laterText laterNumber __typename echo"
-).split()
-BRANCHES = "child sure children maybeChildren syncChild laterChild laterSure laterChildren".split()
-BEINGS = "being beings laterBeings".split()
+    *("id", "name", "text", "maybeText", "number", "maybeNumber", "ratio", "flag", "colour", "maybeColour", "day"),
+    *("big", "anything", "tags", "maybeTags", "matrix", "syncText", "laterText", "laterNumber", "echo", "__typename"),
+)
+BRANCHES = ("child", "sure", "children", "maybeChildren", "syncChild", "laterChild", "laterSure", "laterChildren")
+BEINGS = ("being", "beings", "laterBeings")
 CONDITIONS = ("", "", "", "", "@skip(if: $yes)", "@include(if: $yes)", "@skip(if: $no)", "@include(if: false)")
 
 
