@@ -60,6 +60,13 @@ def by_core(text: str, variables: dict[str, Any], root: Any, context: Any) -> An
     )
 
 
+def event_by_core(text: str, variables: dict[str, Any], root: Any, context: Any) -> Any:
+    """Of a subscription; the root is the event."""
+    executor = CoreExecutor.build(schema._schema, parse(text), None, context, variables)
+    assert isinstance(executor, CoreExecutor)
+    return executor.build_per_event_executor(root).execute_operation(serially=False)
+
+
 def settled(execution: Any, text: str, variables: dict[str, Any], root: Any) -> tuple[Seen, list[int]]:
     """What a client sees, and what mutations did."""
 

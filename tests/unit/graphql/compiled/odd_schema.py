@@ -5,7 +5,7 @@ Every value follows from a seed and from where it is, so that two executions see
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -316,9 +316,17 @@ class Mutation:
         raise ValueError("it cannot be done")
 
 
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def changed(self, first: int = 1) -> AsyncGenerator[Thing, None]:
+        yield odd(Thing, first, "event")
+
+
 schema = strawberry.Schema(
     Query,
     Mutation,
+    Subscription,
     types=[Plain, Thing],
     config=StrawberryConfig(scalar_map=SCALARS),  # type: ignore[arg-type]
 )

@@ -9,7 +9,8 @@ from graphql import ExecutionResult, GraphQLError
 from graphql.execution.values import VariableValues
 from strawberry.types import Info
 
-from tests.unit.graphql.compiled.both import OddContext, both, plan_of
+from tests.unit.graphql.compiled.both import OddContext, both, by_plan, event_by_core, plan_of, settled
+from tests.unit.graphql.compiled.odd_schema import Thing, odd
 
 NO_VARIABLES = VariableValues({}, {})
 
@@ -55,6 +56,16 @@ query($number: Int! = 4, $text: String, $colour: Colour! = RED, $wanted: Wanted,
 )
 def test_variables_give_the_same(variables: dict[str, Any]) -> None:
     both(ECHO, variables)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_events_of_a_subscription_give_the_same(seed: int) -> None:
+    text = (
+        "subscription($first: Int) { changed(first: $first) { id laterSure { text being { id } } children { tags } } }"
+    )
+    event = odd(Thing, seed, "event")
+    planned = settled(by_plan, text, {"first": 3}, event)
+    assert planned == settled(event_by_core, text, {"first": 3}, event)
 
 
 def test_a_mutations_fields_are_done_one_after_the_other() -> None:
