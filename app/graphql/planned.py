@@ -25,10 +25,14 @@ from strawberry.types.graphql import OperationType as StrawberryOperationType
 from app.graphql.compiled import MAX_COERCION_ERRORS, Plan, compile_operation
 from app.graphql.context import Context
 from app.graphql.cost import report
-from app.graphql.documents import parse_document, problems, remembered
+from app.graphql.documents import Memory, parse_document, problems, remembered
 from app.graphql.errors import publish
 from app.graphql.guard import QueryTooComplex
 
+# Fields of all plans that are kept, together: each is some 25 objects, which full collections of garbage walk over.
+CACHED_MEMBERS = 10_000
+# What a plan weighs beside its fields.
+_KEPT_ALONE = 5
 _CONDITIONAL = ("skip", "include")
 _NO_VARIABLES = VariableValues({}, {})
 
@@ -137,7 +141,7 @@ class PlannedSchema(strawberry.Schema):
         conditions = tuple((each, variables.get(each)) for each in _conditions(query, max_tokens))
         if not all(isinstance(value, bool) for _, value in conditions):
             return None
-        return _plan(self, query, name, max_tokens, conditions)
+        return _PLANS.result((self, query, name, max_tokens, conditions))
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
@@ -151,7 +155,6 @@ def _operation(query: str, name: str | None, max_tokens: int) -> OperationDefini
         return None
 
 
-@remembered
 def _plan(
     schema: PlannedSchema, text: str, name: str | None, max_tokens: int, conditions: tuple[tuple[str, Any], ...]
 ) -> Plan | None:
@@ -161,6 +164,13 @@ def _plan(
     executor = schema.execution_context_class
     assert executor is not None
     return compile_operation(schema, document, operation, dict(conditions), executor)
+
+
+def _weight(args: tuple[Any, ...], plan: Plan | None) -> int:
+    return _KEPT_ALONE + (plan.members if plan is not None else 0)
+
+
+_PLANS = Memory(CACHED_MEMBERS, _plan, _weight)
 
 
 @remembered

@@ -64,7 +64,7 @@ def compile_operation(
         steps = compiler.steps()
     except (Unsupported, RecursionError):
         return None
-    return Plan(schema._schema, operation, fragments, executor_class, steps)
+    return Plan(schema._schema, operation, fragments, executor_class, steps, compiler.members)
 
 
 class _Compiler:
@@ -80,7 +80,7 @@ class _Compiler:
         self._operation = operation
         self._fragments = fragments
         self._conditions = conditions
-        self._left = MAX_MEMBERS
+        self.members = 0
         # By type and selected nodes: the same fragment in many places is compiled once.
         self._selected: dict[tuple[str, tuple[int, ...]], Select] = {}
 
@@ -100,10 +100,10 @@ class _Compiler:
         return tuple(self._member(parent, name, details) for name, details in collected.grouped_field_set.items())
 
     def _member(self, parent: GraphQLObjectType, name: str, details: Any) -> Member:
-        self._left -= 1
+        self.members += 1
         nodes = [each.node for each in details]
         field_name = nodes[0].name.value
-        if self._left < 0 or field_name in _INTROSPECTION:
+        if self.members > MAX_MEMBERS or field_name in _INTROSPECTION:
             raise Unsupported
         if field_name == "__typename":
             return resolvers.constant(name, parent.name)

@@ -18,10 +18,8 @@ def path_of(frame: Frame | None) -> list[str | int]:
     return path[::-1]
 
 
-def is_within(frame: Frame | None, outer: Frame | None) -> bool:
-    """Whether it is `outer` or below it; None is the whole answer."""
-    if outer is None:
-        return True
+def is_within(frame: Frame | None, outer: Frame) -> bool:
+    """Whether it is `outer` or below it."""
     while frame is not None:
         if frame is outer:
             return True

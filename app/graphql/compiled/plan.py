@@ -34,6 +34,8 @@ class Plan:
     executor_class: type[GraphQLExecutor[Any]]
     # One after the other, each with all that it leads to: a mutation's fields, or all of a query's at once.
     steps: tuple[Select, ...]
+    # How many fields were compiled, for each type that they can be of.
+    members: int
 
     def execute(
         self, context: Any, root: Any, variables: VariableValues, *, hide_suggestions: bool
@@ -55,7 +57,7 @@ class Plan:
         try:
             part = self.steps[number](run, run.root, None)
         except GraphQLError as error:
-            run.null(None, error)
+            run.nothing_left(error)
         else:
             run.parts.append(part)
 

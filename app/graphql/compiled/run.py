@@ -46,8 +46,10 @@ class Run:
         self.errors: list[GraphQLError] = []
         # Of whatever is completed at the moment: empty whenever something is awaited.
         self.pending: list[Pending] = []
-        self._nulled: list[Frame | None] = []
+        # By their identity, which they keep as they are kept here.
+        self._nulled: dict[int, Frame] = {}
         self._tasks: dict[asyncio.Task[None], Pending] = {}
+        self._below: dict[int, list[asyncio.Task[None]]] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @cached_property
@@ -66,27 +68,61 @@ class Run:
         found = located(error, nodes, frame)
         if not frame[3]:
             raise found
-        self.null(frame, found)
+        # What is below came last, and none of it has begun.
+        while self.pending and is_within(self.pending[-1].frame, frame):
+            discard(self.pending.pop().awaitable)
+        self._null(frame, found)
 
-    def null(self, frame: Frame | None, error: GraphQLError) -> None:
-        """Record an error whose effect ends here, and give up whatever is below."""
+    def nothing_left(self, error: GraphQLError) -> None:
+        """Null has come up to the top while the operation's fields were being completed."""
+        self._give_up_pending()
+        self._null(None, error)
+
+    def _failed_late(self, error: Exception, nodes: Sequence[FieldNode], frame: Frame) -> None:
+        found = located(error, nodes, frame)
+        position = nullable_from(frame)
+        if position is not None:
+            position[2][position[1]] = None
+        # All of it is below what was waited for.
+        self._give_up_pending()
+        self._null(position, found)
+        if position is not frame and self._tasks:
+            self._cancel_below(position)
+
+    def _null(self, frame: Frame | None, error: GraphQLError) -> None:
+        if not self._is_nulled(frame):
+            self.errors.append(error)
         if frame is None:
             self.nothing = True
-        if not any(is_within(frame, outer) for outer in self._nulled):
-            self.errors.append(error)
-        self._nulled.append(frame)
-        kept: list[Pending] = []
-        for pending in self.pending:
-            if is_within(pending.frame, frame):
-                discard(pending.awaitable)
-            else:
-                kept.append(pending)
-        self.pending = kept
-        if self._tasks:
-            current = asyncio.current_task()
+        else:
+            self._nulled[id(frame)] = frame
+
+    def _is_nulled(self, frame: Frame | None) -> bool:
+        if self.nothing:
+            return True
+        while frame is not None:
+            if id(frame) in self._nulled:
+                return True
+            frame = frame[0]
+        return False
+
+    def _give_up_pending(self) -> None:
+        while self.pending:
+            discard(self.pending.pop().awaitable)
+
+    def _cancel_below(self, position: Frame | None) -> None:
+        if self._below is None:
+            # Found out once for all that fails before others begin.
+            self._below = {}
             for task, pending in self._tasks.items():
-                if task is not current and is_within(pending.frame, frame):
-                    task.cancel()
+                frame: Frame | None = pending.frame
+                while frame is not None:
+                    self._below.setdefault(id(frame), []).append(task)
+                    frame = frame[0]
+        current = asyncio.current_task()
+        for task in list(self._tasks) if position is None else self._below.get(id(position), ()):
+            if task is not current:
+                task.cancel()
 
     async def settle(self) -> None:
         """Until nothing is pending any more. Whoever gives up waiting ends all that was begun."""
@@ -109,6 +145,7 @@ class Run:
 
     def _start(self, begun: list[Pending]) -> None:
         loop = asyncio.get_running_loop()
+        self._below = None
         for pending in begun:
             task = loop.create_task(self._drive(pending))
             self._tasks[task] = pending
@@ -130,11 +167,7 @@ class Run:
         try:
             frame[2][frame[1]] = complete(self, await awaitable, frame)
         except Exception as error:
-            found = located(error, nodes, frame)
-            position = nullable_from(frame)
-            if position is not None:
-                position[2][position[1]] = None
-            self.null(position, found)
+            self._failed_late(error, nodes, frame)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         pending = self._tasks.pop(task)
@@ -142,8 +175,7 @@ class Run:
         if task.cancelled():
             # It may not even have begun.
             discard(pending.awaitable)
-            wanted = any(is_within(pending.frame, outer) for outer in self._nulled)
-            error = None if wanted else asyncio.CancelledError()
+            error = None if self._is_nulled(pending.frame) else asyncio.CancelledError()
         else:
             error = task.exception()
         waiter = self._waiter

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_interface_type, is_leaf_type
 
+from app.graphql.planned import CACHED_MEMBERS
 from app.graphql.schema import schema
 
 TYPES = schema._schema
@@ -60,6 +61,14 @@ def test_a_plan_is_made_once_for_each_set_of_conditions() -> None:
     assert with_more is not None
     assert with_more is not without
     assert schema.plan(text, None, 2_000, {"more": True, "other": 1}) is with_more
+
+
+def test_plans_that_were_not_used_for_long_are_forgotten() -> None:
+    first = schema.plan("{ viewer { role } }", None, 2_000, {})
+    assert schema.plan("{ viewer { role } }", None, 2_000, {}) is first
+    for number in range(CACHED_MEMBERS // 2):
+        schema.plan(f"{{ a{number}: viewer {{ role }} }}", None, 2_000, {})
+    assert schema.plan("{ viewer { role } }", None, 2_000, {}) is not first
 
 
 @pytest.mark.parametrize("variables", [{}, {"more": None}])
