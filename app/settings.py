@@ -161,6 +161,7 @@ class Settings(BaseSettings):
     bizq_max_execution_seconds: float = Field(10.0, ge=1, le=60)
     bizq_trusted_only: bool = False
     bizq_suggestions: bool = False
+    bizq_compiled_execution: bool = True
 
     bizq_provider_concurrency: Annotated[Mapping[str, int], NoDecode] = {}
     bizq_provider_rate: Annotated[Mapping[str, int], NoDecode] = {}

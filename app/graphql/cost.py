@@ -5,10 +5,12 @@ The headers are GitHub's: X-RateLimit-Reset is when all points are there again, 
 """
 
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from math import ceil
 from typing import Any
 
+from graphql import GraphQLSchema
 from strawberry.extensions import SchemaExtension
 
 from app.graphql.context import Context
@@ -57,22 +59,25 @@ def spend_all() -> None:
         charge.settle(charge.requested)
 
 
+def report(
+    schema: GraphQLSchema, query: str, name: str | None, max_tokens: int, data: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Give back what was not used when a query or mutation has been executed, and tell what is left."""
+    charge = current_charge.get()
+    if charge is not None and charge.actual is None:
+        used = spent(schema, query, name, max_tokens, data) if data is not None else 0
+        charge.settle(points(used))
+    return cost_extensions()
+
+
 class CostReport(SchemaExtension):
-    """Gives back what was not used when a query or mutation has been executed, and tells what is left."""
+    """The same for what Strawberry executes."""
 
     def get_results(self) -> dict[str, Any]:
-        charge = current_charge.get()
-        if charge is not None and charge.actual is None:
-            charge.settle(self._spent())
-        return cost_extensions()
-
-    def _spent(self) -> int:
         execution = self.execution_context
-        data = getattr(execution.result, "data", None)
+        data = getattr(execution.result, "data", None) if execution.query is not None else None
         context = execution.context
         assert isinstance(context, Context)
-        if data is None or execution.query is None:
-            return points(0)
         limit = context.resources.query_limits.tokens
         name = execution._provided_operation_name
-        return points(spent(execution.schema._schema, execution.query, name, limit, data))
+        return report(execution.schema._schema, execution.query or "", name, limit, data)

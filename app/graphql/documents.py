@@ -39,32 +39,40 @@ R = TypeVar("R")
 
 def remembered(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
     """Its results for the documents that were used last. The document is the first text among the arguments."""
-    short, long = _Memory(CACHED_CHARACTERS, function), _Memory(CACHED_LONG_CHARACTERS, function)
+
+    def length(args: tuple[*Ts]) -> int:
+        return next(len(value) for value in args if isinstance(value, str))
+
+    def weigh(args: tuple[*Ts], result: R) -> int:
+        return length(args)
+
+    short, long = Memory(CACHED_CHARACTERS, function, weigh), Memory(CACHED_LONG_CHARACTERS, function, weigh)
 
     @wraps(function)
     def remembering(*args: *Ts) -> R:
-        length = next(len(value) for value in args if isinstance(value, str))
-        return (short if length <= LONG else long).result(args, length)
+        return (short if length(args) <= LONG else long).result(args)
 
     return remembering
 
 
-class _Memory(Generic[*Ts, R]):
-    """What was used last, as long as the documents together have no more than so many characters."""
+class Memory(Generic[*Ts, R]):
+    """A function's results that were used last, as long as they weigh no more than there is room for, together."""
 
-    def __init__(self, characters: int, function: Callable[[*Ts], R]) -> None:
-        self._left = characters
+    def __init__(self, room: int, function: Callable[[*Ts], R], weigh: Callable[[tuple[*Ts], R], int]) -> None:
+        self._left = room
         self._function = function
+        self._weigh = weigh
         self._known: OrderedDict[tuple[*Ts], tuple[R, int]] = OrderedDict()
 
-    def result(self, args: tuple[*Ts], length: int) -> R:
+    def result(self, args: tuple[*Ts]) -> R:
         found = self._known.get(args)
         if found is not None:
             self._known.move_to_end(args)
             return found[0]
         result = self._function(*args)
-        self._known[args] = (result, length)
-        self._left -= length
+        weight = self._weigh(args, result)
+        self._known[args] = (result, weight)
+        self._left -= weight
         while self._left < 0:
             _, (_, freed) = self._known.popitem(last=False)
             self._left += freed

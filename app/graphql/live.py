@@ -1,7 +1,8 @@
 """Subscriptions: one execution and one encoding of an event for all who asked for the same of it.
 
 A thousand watchers of a workspace with the same document cost one execution for each event, and a thousand sends. The
-steps are those of the specification (CreateSourceEventStream, ExecuteSubscriptionEvent), through graphql-core.
+steps are those of the specification: CreateSourceEventStream through graphql-core, ExecuteSubscriptionEvent by a plan
+where there is one.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from graphql import (
     located_error,
 )
 
+from app.graphql.compiled import Plan
 from app.graphql.context import Context
 from app.graphql.cost import cost_extensions, spend_all
 from app.graphql.documents import operation_of, parse_document, problems
@@ -66,7 +68,7 @@ async def subscribe(
         source = await source
     if isinstance(source, ExecutionResult):
         raise NotStarted(_published(source.errors or [], context))
-    sharing = _Sharing(executor, query)
+    sharing = _Sharing(executor, query, _plan(executor, query, operation_name, context))
     spend_all()
     told = cost_extensions()
     async with aclosing(cast("AsyncGenerator[Any, None]", source)) as events:
@@ -102,6 +104,13 @@ def _executor(
     return built
 
 
+def _plan(executor: Executor[Any], query: str, operation_name: str | None, context: Context) -> Plan | None:
+    if not context.resources.settings.bizq_compiled_execution:
+        return None
+    tokens = context.resources.query_limits.tokens
+    return schema.plan(query, operation_name, tokens, executor.variable_values.coerced)
+
+
 class _Sharing:
     """The results of one subscription, which it shares with others that asked the same.
 
@@ -109,8 +118,9 @@ class _Sharing:
     say, is not one of them), and on what the caller may see: workspace, role and scopes.
     """
 
-    def __init__(self, executor: Executor[Any], query: str) -> None:
+    def __init__(self, executor: Executor[Any], query: str, plan: Plan | None) -> None:
         self._executor = executor
+        self._plan = plan
         self._context = cast("Context", executor.context_value)
         names = sorted(set(_variables(executor, executor.operation.selection_set, at_root=True)))
         values = orjson.dumps([executor.variable_values.coerced.get(name) for name in names], default=str)
@@ -142,7 +152,11 @@ class _Sharing:
 
     def _begun(self, event: Any) -> Any:
         """The result, or an awaitable of it where a field has to be looked up."""
-        executor = self._executor.build_per_event_executor(event)
+        executor = self._executor
+        if self._plan is not None:
+            hidden = executor.hide_suggestions
+            return self._plan.execute(self._context, event, executor.variable_values, hide_suggestions=hidden)
+        executor = executor.build_per_event_executor(event)
         # graphql-core 3.3.2 keeps what it found out about each event's fields here for all events, and forgets nothing.
         executor._relevant_sub_fields = {}
         return executor.execute_operation(serially=False)

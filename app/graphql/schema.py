@@ -1,10 +1,7 @@
 """The schema: the features' fields put together. `bizq schema` prints it."""
 
-import strawberry
-from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
-from strawberry.types.execution import ExecutionContext
 
 from app.graphql import permissions
 from app.graphql.account.mutations import AccountMutations
@@ -14,12 +11,12 @@ from app.graphql.billing.budgets import BudgetMutations, BudgetQueries
 from app.graphql.billing.events import BillingEventQueries, BillingSubscriptions
 from app.graphql.billing.queries import BillingQueries
 from app.graphql.billing.usage import UsageQueries
-from app.graphql.context import Context
 from app.graphql.cost import CostReport
 from app.graphql.documents import Documents
-from app.graphql.errors import CreditsError, GenericError, LimitError, publish
+from app.graphql.errors import CreditsError, GenericError, LimitError
 from app.graphql.executor import Executor
 from app.graphql.node import NodeQueries
+from app.graphql.planned import PlannedSchema
 from app.graphql.provider.fields import ProviderConnectionMutations, ProviderConnectionQueries
 from app.graphql.routing.models import ModelQueries
 from app.graphql.routing.policy import RoutingMutations, RoutingQueries
@@ -35,15 +32,6 @@ from app.graphql.worker.mutations import WorkerMutations
 from app.graphql.worker.queries import WorkerQueries
 from app.graphql.workspace.mutations import WorkspaceMutations
 from app.graphql.workspace.queries import WorkspaceQueries
-
-
-class Schema(strawberry.Schema):
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Strawberry calls this for the errors of every answer, over HTTP and WebSocket."""
-        context = execution_context.context if execution_context is not None else None
-        for error in errors:
-            publish(error, context.request_id if isinstance(context, Context) else "")
-
 
 Query = merge_types(
     "Query",
@@ -93,7 +81,7 @@ for root, needs, description in (
     definition.description = description
     permissions.protect(definition.fields, needs)
 
-schema = Schema(
+schema = PlannedSchema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,

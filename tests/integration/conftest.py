@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import uvicorn
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
+from strawberry.types.execution import ExecutionResult
 
 from app import ids
 from app.actors.runner import Runner
@@ -25,6 +26,7 @@ from app.events.hub import Hub
 from app.fakes.app import create_app as create_fakes
 from app.fakes.faults import FaultQueue
 from app.fakes.replicate import ReplicateFake
+from app.graphql.planned import PlannedSchema, Request
 from app.integrations.console import NoMailer
 from app.integrations.delivery import MailDelivery
 from app.main import build_app
@@ -36,6 +38,7 @@ from app.services.account.sign_up import NewAccount, SignUp, add_api_key, sign_u
 from app.settings import Settings
 from app.unit_of_work import UnitOfWorkFactory
 from tests.conftest import FAKE_KEY
+from tests.integration.differential import Differential
 from tests.integration.graphql_client import Gql, Socket, connect
 
 
@@ -55,6 +58,26 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
+
+
+@pytest.fixture(autouse=True)
+def differential(monkeypatch: pytest.MonkeyPatch) -> Iterator[Differential]:
+    """Plans give what graphql-core gives, for every query of every test."""
+    checks = Differential()
+
+    async def by_plan(schema: PlannedSchema, request: Request) -> ExecutionResult | None:
+        return await checks.by_plan(schema, request)
+
+    monkeypatch.setattr(PlannedSchema, "by_plan", by_plan)
+    yield checks
+    assert not checks.differences, "\n\n".join(checks.differences)
+
+
+@pytest.fixture
+def executed_once(differential: Differential) -> Iterator[None]:
+    """For tests that count what an execution does."""
+    with differential.paused():
+        yield
 
 
 @dataclass(frozen=True, slots=True)

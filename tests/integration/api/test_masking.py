@@ -21,7 +21,7 @@ def broken(*_: Any, **__: Any) -> Any:
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[EventDict]:
+def logged(executed_once: None, monkeypatch: pytest.MonkeyPatch) -> list[EventDict]:
     """What the edge logs, as events."""
     capture = structlog.testing.LogCapture()
     log = structlog.wrap_logger(None, processors=[structlog.contextvars.merge_contextvars, capture])

@@ -53,7 +53,7 @@ async def test_limits_go_on_without_redis_and_with_it_again(
 
 
 async def test_a_redis_that_hangs_holds_up_one_request(
-    own_api: OwnApi, own_redis: RedisProcess, tenant: Tenant, http: httpx.AsyncClient
+    executed_once: None, own_api: OwnApi, own_redis: RedisProcess, tenant: Tenant, http: httpx.AsyncClient
 ) -> None:
     async with own_api(redis_url=SecretStr(own_redis.url), bizq_rate_points=100) as url:
         caller = Gql(http, url, tenant.api_key)

@@ -39,7 +39,11 @@ class Counted:
 
 @pytest.fixture
 async def counted(
-    service_settings: Settings, http: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    executed_once: None,
+    service_settings: Settings,
+    http: httpx.AsyncClient,
+    tenant: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Counted]:
     engines: list[AsyncEngine] = []
 
