@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check audit format schema migration sync
+.PHONY: help run test chaos bench check audit format schema migration sync
 
 PYTHON ?= python3
 # Tried, not only found: a shim on PATH may have nothing behind it.
@@ -35,6 +35,9 @@ test: sync ## Run all tests, on servers that they start themselves
 
 chaos: sync ## Break every part at random under load and count what is lost: make chaos SEED=7 FAULTS=100
 	@$(RUN) python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+
+bench: sync ## Measure how fast it all is, every answer checked: make bench WORKLOADS="w1 w4" JSON=new.json COMPARE=old.json
+	@$(RUN) python -m tests.bench $(WORKLOADS:%=--workload %) $(foreach name,$(BENCH),$(if $($(name)),--$(call lower,$(name)) $($(name))))
 
 check: sync ## Format, lint, types, import contracts, schema snapshot, migrations in step
 	$(RUN) ruff format --check

@@ -1,0 +1,136 @@
+"""`python -m tests.bench`: how fast the whole service is on this machine, with all checks on, and how right."""
+
+import asyncio
+import json as json_format
+import resource
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tests.bench.compare import Incomparable, compare, show_ratios
+from tests.bench.installation import Installation, machine
+from tests.bench.report import Report, show
+from tests.bench.workloads import Bench, Options, Workload
+from tests.cluster_process import ClusterError
+
+Say = Callable[[str], None]
+
+
+def main(
+    workload: Annotated[
+        list[Workload] | None, typer.Option("--workload", "-w", help="Only these; repeat it for several.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.2, help="How long each of W1 to W3 takes; W4 steady three times.")
+    ] = 5,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="So many api and so many worker processes.")] = 1,
+    workspaces: Annotated[int, typer.Option(min=1, max=1_000, help="Tenants that take turns.")] = 20,
+    tasks: Annotated[int, typer.Option(min=0, help="Tasks in the table before it begins.")] = 10_000,
+    burst: Annotated[int, typer.Option(min=1, help="Tasks of W4's burst.")] = 2_000,
+    subscribers: Annotated[int, typer.Option(min=1, max=15_000, help="Sockets of W5.")] = 500,
+    json: Annotated[Path | None, typer.Option(help="Write the figures into this file.")] = None,
+    compare_with: Annotated[
+        Path | None, typer.Option("--compare", help="A file of --json: ratios, and exit code 1 if 20 % slower.")
+    ] = None,
+) -> None:
+    """Measure a whole installation on this machine: durable servers, log-in, row-level security, limits and ledger on.
+
+    W1 lists of 20 with worker and template, W2 one task, W3 createTask
+    without a worker (each with 32 connections); W4 tasks to their SUCCEEDED event
+    over subscriptions, in a burst and 100 a second; W5 one event to many
+    sockets. The model is a stand-in that takes 2 ms. Every answer is checked,
+    every created task looked up, and the ledger verified.
+
+    Processor time is the service's own for one request, task or delivery.
+
+    Exit code 0: all was right. 1: wrong answers, named, or a regression.
+    2: the installation did not come up, or --compare does not fit.
+
+    Example: python -m tests.bench -w w1 -w w3 --seconds 10 --json new.json --compare old.json
+    """
+    console = Console(stderr=True)
+    earlier = _read(compare_with, console)
+    folder = Path(tempfile.mkdtemp(prefix="bizq-bench-"))
+    chosen = tuple(item for item in Workload if item in (workload or Workload))
+    options = Options(folder, chosen, seconds, processes, workspaces, tasks, burst, subscribers)
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False, highlight=False, soft_wrap=True)
+
+    try:
+        report = asyncio.run(_unless_told_to_stop(options, say))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        shutil.rmtree(folder)
+        raise typer.Exit(130) from None
+    except ClusterError as error:
+        console.print(f"{error}\nlogs: {folder / 'logs'}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    result = report.as_json()
+    show(report, Console())
+    if json is not None:
+        json.write_text(json_format.dumps(result, indent=2) + "\n")
+    if report.failures:
+        console.print(f"logs: {folder / 'logs'}", highlight=False)
+        raise typer.Exit(1)
+    shutil.rmtree(folder)
+    if earlier is not None:
+        _compare(earlier, result, console)
+
+
+async def run(options: Options, say: Say) -> Report:
+    """Raises ClusterError where the installation does not come up."""
+    say(f"starting PostgreSQL, Redis, a model's stand-in and {options.processes} api")
+    async with Installation(options.processes, options.folder) as installation:
+        say(f"filling in {options.workspaces} workspaces and {options.tasks} tasks")
+        await installation.fill(options.workspaces, options.tasks)
+        figures = await Bench(options, installation, say).run()
+        say("verifying the ledger")
+        broken = [f"ledger: {found}" for found in await installation.ledger_breaks()]
+    return Report(machine(), options.as_json(), figures, broken)
+
+
+async def _unless_told_to_stop(options: Options, say: Say) -> Report:
+    """SIGTERM ends it as Ctrl-C does, with all that it started."""
+    # A socket is a file, here and in the api.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    running = asyncio.ensure_future(run(options, say))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
+
+
+def _read(path: Path | None, console: Console) -> dict[str, Any] | None:
+    """Before anything is measured: a file that cannot be read is known at once."""
+    if path is None:
+        return None
+    try:
+        earlier: dict[str, Any] = json_format.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        console.print(f"--compare: {error}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    return earlier
+
+
+def _compare(earlier: dict[str, Any], result: dict[str, Any], console: Console) -> None:
+    try:
+        ratios = compare(earlier, result)
+    except Incomparable as error:
+        console.print(f"--compare: {error}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    show_ratios(ratios, Console())
+    if any(ratio.regressed for ratio in ratios):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    # Rich would print every variable of a stack trace, keys and all.
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(main)
+    command()

@@ -1,0 +1,76 @@
+"""What the parent asks of a load process, and what it gets back. Both cross a pipe."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.bench.meter import Groups, Used
+
+KEPT_FAILURES = 20
+CREATE = """mutation($input: CreateTaskInput!) {
+  createTask(input: $input) { task { id status createdAt } errors { code message } } }"""
+_TEXT = (
+    "Order {number}: the storm closed the port for three days. Ships waited outside, and the customer asks when the "
+    "goods will arrive. Please write it down for the team."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where it listens, and which processes it is."""
+
+    ports: Sequence[int]
+    groups: Groups
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`latencies` are in milliseconds; `created` are (tenant, public id of the task); `used` is for all of `count`.
+
+    `per_second` is None where the rate was given.
+    """
+
+    count: int
+    seconds: float
+    per_second: float | None
+    used: Used
+    latencies: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    created: list[tuple[int, str]] = field(default_factory=list)
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+class Failures:
+    """The first ones in full, the rest as a number."""
+
+    def __init__(self) -> None:
+        self._kept: list[str] = []
+        self._total = 0
+
+    def add(self, reason: str | None) -> None:
+        """None is no failure."""
+        if reason is None:
+            return
+        self._total += 1
+        if len(self._kept) < KEPT_FAILURES:
+            self._kept.append(reason)
+
+    def told(self) -> list[str]:
+        more = self._total - len(self._kept)
+        return [*self._kept, f"and {more} more"] if more else list(self._kept)
+
+
+def task_input(number: int, worker_id: str) -> dict[str, Any]:
+    return {"type": "text.summarize", "input": {"text": _TEXT.format(number=number)}, "workerId": worker_id}
+
+
+def created_id(body: bytes) -> str:
+    """Of an answer to CREATE. Raises ValueError with what is wrong in it."""
+    answer = json.loads(body)
+    payload: Mapping[str, Any] = (answer.get("data") or {}).get("createTask") or {}
+    if "errors" in answer or payload.get("errors") or not payload.get("task"):
+        raise ValueError(body[:300].decode())
+    if payload["task"]["status"] not in ("QUEUED", "SCHEDULED"):
+        raise ValueError(f"{payload['task']['id']} is {payload['task']['status']}")
+    return str(payload["task"]["id"])
