@@ -44,7 +44,7 @@ class FanOut:
     async def _run(self) -> Outcome:
         ports = itertools.cycle(self.service.ports)
         creators = [await Connection.open(next(ports)) for _ in range(BURST_CONNECTIONS)]
-        crowd = _Crowd(creators, self._request)
+        crowd = Crowd(creators, self._request)
         before = resident_bytes(self.service.groups["api"])
         began = time.perf_counter()
         await crowd.gather([next(ports) for _ in range(self.subscribers)], self.api_key)
@@ -75,12 +75,14 @@ class FanOut:
         return graphql_request(self.api_key, CREATE, {"input": given})
 
 
-class _Crowd:
+class Crowd:
+    """Subscribers of one workspace, and who creates its tasks. `created` are their ids, in the order of the answers."""
+
     def __init__(self, creators: Sequence[Connection], request: Any) -> None:
         self._creators = creators
         self._request = request
-        self._sockets: list[Subscription] = []
-        self._created: list[str] = []
+        self.sockets: list[Subscription] = []
+        self.created: list[str] = []
         self._expected = self._missing = 0
         self._arrived = asyncio.Event()
         self.failures = Failures()
@@ -97,7 +99,7 @@ class _Crowd:
                     self.failures.add(f"a subscriber could not connect: {error}")
                     return
             socket.on_event = self._note
-            self._sockets.append(socket)
+            self.sockets.append(socket)
 
         await asyncio.gather(*(join(port) for port in ports))
 
@@ -108,7 +110,7 @@ class _Crowd:
         await self._create(self._creators[0])
         await self._all_arrived()
         # Who has not got it is found out in the end.
-        return [(socket.received[-1][0] - sent) * 1000 for socket in self._sockets if socket.received]
+        return [(socket.received[-1][0] - sent) * 1000 for socket in self.sockets if socket.received]
 
     async def burst(self, count: int) -> None:
         self._expect(count)
@@ -124,31 +126,31 @@ class _Crowd:
     def check(self) -> None:
         """Every subscriber has got every event once, and all in the same order."""
         orders = set()
-        for socket in self._sockets:
+        for socket in self.sockets:
             self.failures.add(socket.failure and f"a subscription ended: {socket.failure}")
             order = tuple(_task_of(message) for _, message in socket.received)
             orders.add(order)
-            if sorted(order) != sorted(self._created):
+            if sorted(order) != sorted(self.created):
                 told, twice = len(set(order)), len(order) - len(set(order))
-                self.failures.add(f"a subscriber got {told} of {len(self._created)} events, {twice} of them again")
+                self.failures.add(f"a subscriber got {told} of {len(self.created)} events, {twice} of them again")
         if len(orders) > 1:
             self.failures.add(f"subscribers got the same events in {len(orders)} orders")
 
     def close(self) -> None:
-        for socket in self._sockets:
+        for socket in self.sockets:
             socket.close()
         for connection in self._creators:
             connection.close()
 
     async def _create(self, connection: Connection) -> None:
         try:
-            self._created.append(created_id(await connection.ask(self._request(len(self._created)))))
+            self.created.append(created_id(await connection.ask(self._request(len(self.created)))))
         except (BadAnswer, ValueError) as error:
             self.failures.add(str(error))
-            self._missing -= len(self._sockets)
+            self._missing -= len(self.sockets)
 
     def _expect(self, events: int) -> None:
-        self._missing += events * len(self._sockets)
+        self._missing += events * len(self.sockets)
         self._arrived.clear()
 
     def _note(self, _: bytes) -> None:

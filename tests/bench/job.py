@@ -1,8 +1,12 @@
 """What the parent asks of a load process, and what it gets back. Both cross a pipe."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import multiprocessing
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from typing import Any
 
 from tests.bench.meter import Groups, Used
@@ -74,3 +78,32 @@ def created_id(body: bytes) -> str:
     if payload["task"]["status"] not in ("QUEUED", "SCHEDULED"):
         raise ValueError(f"{payload['task']['id']} is {payload['task']['status']}")
     return str(payload["task"]["id"])
+
+
+async def in_a_process(job: Callable[[], Outcome]) -> Outcome:
+    """Runs it where nothing else runs. Raises what it raises, and EOFError where the process is killed."""
+    # Forking would take the event loop along.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(job, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        outcome = await asyncio.to_thread(receiver.recv)
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(outcome, Exception):
+        raise outcome
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def _run(job: Callable[[], Outcome], sender: Connection) -> None:
+    # A Ctrl-C in the terminal is for the parent, which ends us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sender.send(job())
+    except Exception as error:
+        sender.send(error)
+        raise

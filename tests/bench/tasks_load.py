@@ -20,7 +20,7 @@ from tests.bench.socket_client import Subscription
 
 WATCH = "subscription { taskEvents { seq kind gap task { id status cost output } } }"
 CONNECTIONS = 32
-WARM_UP = 64
+WARM_UP = 32
 _END_SECONDS = 60.0
 _END_KINDS = (b'"SUCCEEDED"', b'"FAILED"', b'"CANCELED"', b'"EXPIRED"')
 
@@ -50,7 +50,7 @@ class Tasks:
         ports = itertools.cycle(self.service.ports)
         sockets = [await Subscription.open(next(ports), key, WATCH) for key in self.api_keys]
         connections = [await Connection.open(next(ports)) for _ in range(CONNECTIONS)]
-        run = _Run(self.creations, sockets, connections)
+        run = Run(self.creations, sockets, connections)
         await run.burst(WARM_UP)
         await run.all_ended()
         run.begin()
@@ -70,7 +70,9 @@ class Tasks:
         return outcome
 
 
-class _Run:
+class Run:
+    """What was sent over these connections, and what came over these subscriptions."""
+
     def __init__(
         self, creations: Sequence[Creation], sockets: Sequence[Subscription], connections: Sequence[Connection]
     ) -> None:
@@ -135,6 +137,11 @@ class _Run:
         created = [(tenant, task_id) for task_id, (_, tenant) in self._sent.items()]
         return Outcome(len(latencies), seconds, None, used, latencies, self._failures.told(), created, extra)
 
+    def note_created(self, task_id: str, tenant: int, sent_at: float, answered_at: float) -> None:
+        self._created += 1
+        self._sent[task_id] = sent_at, tenant
+        self._mutations.append((answered_at - sent_at) * 1000)
+
     async def _create(self, due: float) -> None:
         creation = next(self._next)
         connection = await self._free.get()
@@ -143,9 +150,7 @@ class _Run:
         except (BadAnswer, ValueError) as error:
             self._failures.add(str(error))
         else:
-            self._created += 1
-            self._sent[task_id] = due, creation.tenant
-            self._mutations.append((time.perf_counter() - due) * 1000)
+            self.note_created(task_id, creation.tenant, due, time.perf_counter())
         finally:
             self._free.put_nowait(connection)
 

@@ -2,11 +2,9 @@
 
 import asyncio
 import itertools
-import multiprocessing
 import random
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +15,7 @@ from tests.bench.fan_out import FanOut
 from tests.bench.figures import Figures, each, percentile
 from tests.bench.http_client import Connection, graphql_request
 from tests.bench.installation import PAGE, Installation, StoredTask
-from tests.bench.job import CREATE, Failures, Outcome, Service, task_input
+from tests.bench.job import CREATE, Failures, Outcome, Service, in_a_process, task_input
 from tests.bench.meter import Reading
 from tests.bench.requests_load import Exchange, One, Page, Requests
 from tests.bench.tasks_load import Creation, Tasks
@@ -71,29 +69,23 @@ class Bench:
         self._options = options
         self._installation = installation
         self._say = say
-        # Forking would take the event loop along.
-        self._load = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
     async def run(self) -> list[Figures]:
         """In the order of the workloads: the reads see a table at rest, and W3 no worker."""
         figures: list[Figures] = []
-        wanted = self._options.workloads
-        try:
-            if Workload.W1 in wanted:
-                figures.append(await self._list())
-            if Workload.W2 in wanted:
-                figures.append(await self._read())
-            if Workload.W3 in wanted:
-                figures += await self._create()
-            if Workload.W4 in wanted:
-                figures += await self._complete()
-            if Workload.W5 in wanted:
-                figures.append(await self._fan_out())
-        finally:
-            self._load.shutdown(cancel_futures=True)
+        steps = {
+            Workload.W1: self._list,
+            Workload.W2: self._read,
+            Workload.W3: self._create,
+            Workload.W4: self._complete,
+            Workload.W5: self._fan_out,
+        }
+        for workload, step in steps.items():
+            if workload in self._options.workloads:
+                figures += await step()
         return figures
 
-    async def _list(self) -> Figures:
+    async def _list(self) -> list[Figures]:
         self._say(f"W1: lists of {PAGE}")
         pages = await self._installation.newest(tuple(dict.fromkeys(STATUSES)))
         tenants = self._installation.tenants
@@ -103,9 +95,9 @@ class Bench:
             request = graphql_request(tenants[tenant].api_key, LIST, {"first": PAGE, "statuses": [status]})
             exchanges.append(Exchange(request, Page(pages.get((tenant, status), []), status)))
         random.Random(1).shuffle(exchanges)
-        return await self._requests("w1", f"list of {PAGE} with worker and template", exchanges)
+        return [await self._requests("w1", f"list of {PAGE} with worker and template", exchanges)]
 
-    async def _read(self) -> Figures:
+    async def _read(self) -> list[Figures]:
         self._say("W2: one task by id")
         exchanges = [
             Exchange(
@@ -114,13 +106,13 @@ class Bench:
             )
             for task in await self._installation.sample(PREPARED)
         ]
-        return await self._requests("w2", "one task by id, 6 fields", exchanges)
+        return [await self._requests("w2", "one task by id, 6 fields", exchanges)]
 
     async def _create(self) -> list[Figures]:
         self._say("W3: createTask, no worker running")
         exchanges = [Exchange(item.request, None, item.tenant) for item in self._creations()]
         job = Requests(self._service, exchanges, self._options.seconds)
-        outcome = await self._in_load_process(job)
+        outcome = await in_a_process(job)
         problems = await self._problems_of(outcome.created, "QUEUED")
         created = _figures("w3", "createTask, no worker running", "request", outcome, problems)
         return [created, await self._drain(outcome)]
@@ -150,22 +142,22 @@ class Bench:
         steady = max(1, round(self._options.seconds * STEADY_TIMES * rate))
         return [first, await self._tasks("w4steady", f"{rate:g} createTask/s, mutation to SUCCEEDED", steady, rate)]
 
-    async def _fan_out(self) -> Figures:
+    async def _fan_out(self) -> list[Figures]:
         self._say(f"W5: {self._options.subscribers} subscribers")
         tenant = self._installation.tenants[0]
         job = FanOut(self._service, tenant.api_key, tenant.worker_id, self._options.subscribers)
-        outcome = await self._in_load_process(job)
+        outcome = await in_a_process(job)
         title = f"one event to {self._options.subscribers} subscribers"
-        return _figures("w5", title, "delivery", outcome)
+        return [_figures("w5", title, "delivery", outcome)]
 
     async def _requests(self, name: str, title: str, exchanges: Sequence[Exchange]) -> Figures:
-        outcome = await self._in_load_process(Requests(self._service, exchanges, self._options.seconds))
+        outcome = await in_a_process(Requests(self._service, exchanges, self._options.seconds))
         return _figures(name, title, "request", outcome)
 
     async def _tasks(self, name: str, title: str, count: int, rate: float | None) -> Figures:
         keys = [tenant.api_key for tenant in self._installation.tenants]
         job = Tasks(self._service, keys, self._creations(), count, rate)
-        outcome = await self._in_load_process(job)
+        outcome = await in_a_process(job)
         problems = await self._problems_of(outcome.created, "SUCCEEDED")
         return _figures(name, title, "task", outcome, problems)
 
@@ -182,9 +174,6 @@ class Bench:
             request = graphql_request(tenants[tenant].api_key, CREATE, {"input": given})
             creations.append(Creation(request, tenant))
         return creations
-
-    async def _in_load_process(self, job: Callable[[], Outcome]) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self._load, job)
 
     async def _problems_of(self, created: Sequence[tuple[int, str]], status: str) -> list[str]:
         """Asks the API for each created task: it is there, once, with this status."""
