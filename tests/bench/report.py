@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -39,8 +40,9 @@ class Report:
 
 
 def show(report: Report, console: Console) -> None:
-    table = Table(title=f"bench: {'FAILED' if report.failures else 'every answer was right'}", show_lines=True)
-    table.add_column("workload", overflow="fold")
+    verdict = "FAILED" if report.failures else "every answer was right"
+    table = Table(title=f"bench: {verdict}", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("workload", ratio=1, overflow="fold")
     for name in ("rate/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for item in report.figures:
@@ -58,10 +60,10 @@ def show(report: Report, console: Console) -> None:
 
 def _described(item: Figures) -> str:
     """The cell that says what it was, with what has no column of its own."""
-    cpu = ", ".join(f"{group} {item.cpu_ms.get(group, 0.0):.2f}" for group in SERVICE)
-    details = [f"CPU: {cpu}", *(f"{name.replace('_', ' ')}: {value:,.1f}" for name, value in item.extra.items())]
+    cpu = ", ".join(f"{group} {milliseconds:.2f}" for group in SERVICE if (milliseconds := item.cpu_ms.get(group)))
+    details = [f"CPU ms: {cpu}", *(f"{name.replace('_', ' ')}: {value:,.1f}" for name, value in item.extra.items())]
     if item.other_cores >= DISTURBED_CORES:
-        details.append(f"disturbed: others kept {item.other_cores:.1f} cores busy")
+        details.append(f"disturbed: {item.other_cores:.1f} cores busy with others")
     return "\n".join([f"[bold]{item.name}[/] {item.title}", *(f"[dim]{line}[/]" for line in details)])
 
 

@@ -1,9 +1,9 @@
 """One run: the installation, its data, the workloads one after the other, and what came of each."""
 
 import asyncio
-import itertools
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ import orjson
 from tests.bench.fan_out import FanOut
 from tests.bench.figures import Figures, each, percentile
 from tests.bench.http_client import Connection, graphql_request
-from tests.bench.installation import PAGE, Installation, StoredTask
+from tests.bench.installation import PAGE, Installation
 from tests.bench.job import CREATE, Failures, Outcome, Service, in_a_process, task_input
 from tests.bench.meter import Reading
 from tests.bench.requests_load import Exchange, One, Page, Requests
@@ -72,32 +72,59 @@ class Bench:
 
     async def run(self) -> list[Figures]:
         """In the order of the workloads: the reads see a table at rest, and W3 no worker."""
-        figures: list[Figures] = []
         steps = {
-            Workload.W1: self._list,
-            Workload.W2: self._read,
-            Workload.W3: self._create,
-            Workload.W4: self._complete,
-            Workload.W5: self._fan_out,
+            Workload.W1: self._w1,
+            Workload.W2: self._w2,
+            Workload.W3: self._w3,
+            Workload.W4: self._w4,
+            Workload.W5: self._w5,
         }
+        figures: list[Figures] = []
         for workload, step in steps.items():
             if workload in self._options.workloads:
                 figures += await step()
         return figures
 
-    async def _list(self) -> list[Figures]:
-        self._say(f"W1: lists of {PAGE}")
+    async def lists(self) -> Outcome:
+        """Of every tenant the newest tasks of each status, whatever page that is."""
         pages = await self._installation.newest(tuple(dict.fromkeys(STATUSES)))
-        tenants = self._installation.tenants
-        exchanges = []
-        for number, status in zip(range(len(tenants) * len(STATUSES)), itertools.cycle(STATUSES), strict=False):
-            tenant = number // len(STATUSES)
-            request = graphql_request(tenants[tenant].api_key, LIST, {"first": PAGE, "statuses": [status]})
-            exchanges.append(Exchange(request, Page(pages.get((tenant, status), []), status)))
+        exchanges = [
+            Exchange(
+                graphql_request(tenant.api_key, LIST, {"first": PAGE, "statuses": [status]}),
+                Page(pages.get((number, status), []), status),
+            )
+            for number, tenant in enumerate(self._installation.tenants)
+            for status in STATUSES
+        ]
         random.Random(1).shuffle(exchanges)
-        return [await self._requests("w1", f"list of {PAGE} with worker and template", exchanges)]
+        return await self._requests(exchanges)
 
-    async def _read(self) -> list[Figures]:
+    async def creates(self) -> Outcome:
+        """As fast as they go. Each created task is looked up, and has to be there."""
+        outcome = await self._requests([Exchange(item.request, None, item.tenant) for item in self._creations()])
+        outcome.failures += await self._problems_of(outcome.created, "QUEUED")
+        return outcome
+
+    async def tasks(self, count: int, rate: float | None, tenants: Sequence[int] = ()) -> Outcome:
+        """`rate` in tasks a second; None as fast as they go. `tenants` are those that create them, or all."""
+        creations = self._creations(tenants)
+        keys = [self._installation.tenants[number].api_key for number in sorted({item.tenant for item in creations})]
+        outcome = await in_a_process(Tasks(self._service, keys, creations, count, rate))
+        outcome.failures += await self._problems_of(outcome.created, "SUCCEEDED")
+        return outcome
+
+    async def fan_out(self, subscribers: int) -> Outcome:
+        """To processes that have just started: one that has worked has memory to give, and would show no growth."""
+        for process in self._installation.apis:
+            await self._installation.restart_api(process)
+        tenant = self._installation.tenants[0]
+        return await in_a_process(FanOut(self._service, tenant.api_key, tenant.worker_id, subscribers))
+
+    async def _w1(self) -> list[Figures]:
+        self._say(f"W1: lists of {PAGE}")
+        return [_figures("w1", f"list of {PAGE} with worker and template", "request", await self.lists())]
+
+    async def _w2(self) -> list[Figures]:
         self._say("W2: one task by id")
         exchanges = [
             Exchange(
@@ -106,70 +133,62 @@ class Bench:
             )
             for task in await self._installation.sample(PREPARED)
         ]
-        return [await self._requests("w2", "one task by id, 6 fields", exchanges)]
+        return [_figures("w2", "one task by id, 6 fields", "request", await self._requests(exchanges))]
 
-    async def _create(self) -> list[Figures]:
+    async def _w3(self) -> list[Figures]:
         self._say("W3: createTask, no worker running")
-        exchanges = [Exchange(item.request, None, item.tenant) for item in self._creations()]
-        job = Requests(self._service, exchanges, self._options.seconds)
-        outcome = await in_a_process(job)
-        problems = await self._problems_of(outcome.created, "QUEUED")
-        created = _figures("w3", "createTask, no worker running", "request", outcome, problems)
-        return [created, await self._drain(outcome)]
+        created = await self.creates()
+        self._say("W3: workers do these tasks")
+        drained = await self._drain()
+        drained.failures += await self._problems_of(created.created, "SUCCEEDED")
+        return [
+            _figures("w3", "createTask, no worker running", "request", created),
+            _figures("w3drain", "a backlog, until none is queued or running", "task", drained),
+        ]
 
-    async def _drain(self, before: Outcome) -> Figures:
-        """What W3 has queued, done by workers that have just started."""
-        self._say(f"W3: workers do the {len(before.created)} tasks")
+    async def _w4(self) -> list[Figures]:
         await self._installation.start_workers(self._options.processes)
-        queued = await self._installation.open_tasks()
+        burst, rate = self._options.burst, STEADY_PER_SECOND
+        self._say(f"W4: a burst of {burst} tasks")
+        first = await self.tasks(burst, None)
+        self._say(f"W4: {rate:g} tasks a second")
+        second = await self.tasks(max(1, round(self._options.seconds * STEADY_TIMES * rate)), rate)
+        return [
+            _figures("w4", f"createTask × {burst}, until all have ended", "task", first),
+            _figures("w4steady", f"{rate:g} createTask/s, mutation to SUCCEEDED", "task", second),
+        ]
+
+    async def _w5(self) -> list[Figures]:
+        subscribers = self._options.subscribers
+        self._say(f"W5: {subscribers} subscribers")
+        return [_figures("w5", f"one event to {subscribers} subscribers", "delivery", await self.fan_out(subscribers))]
+
+    async def _drain(self) -> Outcome:
+        """What is queued, done by workers that have just started."""
+        await self._installation.start_workers(self._options.processes)
+        queued = left = await self._installation.open_tasks()
         reading, began = Reading.take(self._installation.groups), time.perf_counter()
-        left = queued
         while left and time.perf_counter() - began < _DRAIN_SECONDS:
             await asyncio.sleep(_LOOK_SECONDS)
             left = await self._installation.open_tasks()
         used = reading.until(Reading.take(self._installation.groups))
         done = queued - left
-        outcome = Outcome(done, used.seconds, done / used.seconds, used)
-        problems = await self._problems_of(before.created, "SUCCEEDED")
-        return _figures("w3drain", "a backlog, until none is queued or running", "task", outcome, problems)
+        return Outcome(done, used.seconds, done / used.seconds, used)
 
-    async def _complete(self) -> list[Figures]:
-        await self._installation.start_workers(self._options.processes)
-        burst, rate = self._options.burst, STEADY_PER_SECOND
-        self._say(f"W4: a burst of {burst} tasks")
-        first = await self._tasks("w4", f"createTask × {burst}, until all have ended", burst, None)
-        self._say(f"W4: {rate:g} tasks a second")
-        steady = max(1, round(self._options.seconds * STEADY_TIMES * rate))
-        return [first, await self._tasks("w4steady", f"{rate:g} createTask/s, mutation to SUCCEEDED", steady, rate)]
-
-    async def _fan_out(self) -> list[Figures]:
-        self._say(f"W5: {self._options.subscribers} subscribers")
-        tenant = self._installation.tenants[0]
-        job = FanOut(self._service, tenant.api_key, tenant.worker_id, self._options.subscribers)
-        outcome = await in_a_process(job)
-        title = f"one event to {self._options.subscribers} subscribers"
-        return [_figures("w5", title, "delivery", outcome)]
-
-    async def _requests(self, name: str, title: str, exchanges: Sequence[Exchange]) -> Figures:
-        outcome = await in_a_process(Requests(self._service, exchanges, self._options.seconds))
-        return _figures(name, title, "request", outcome)
-
-    async def _tasks(self, name: str, title: str, count: int, rate: float | None) -> Figures:
-        keys = [tenant.api_key for tenant in self._installation.tenants]
-        job = Tasks(self._service, keys, self._creations(), count, rate)
-        outcome = await in_a_process(job)
-        problems = await self._problems_of(outcome.created, "SUCCEEDED")
-        return _figures(name, title, "task", outcome, problems)
+    async def _requests(self, exchanges: Sequence[Exchange]) -> Outcome:
+        return await in_a_process(Requests(self._service, exchanges, self._options.seconds))
 
     @property
     def _service(self) -> Service:
         return Service(self._installation.ports, self._installation.groups)
 
-    def _creations(self) -> list[Creation]:
+    def _creations(self, numbers: Sequence[int] = ()) -> list[Creation]:
+        """Of these tenants, or of all, who take turns."""
         tenants = self._installation.tenants
+        chosen = numbers or range(len(tenants))
         creations = []
-        for number in range(PREPARED):
-            tenant = number % len(tenants)
+        for number in range(max(PREPARED, len(chosen))):
+            tenant = chosen[number % len(chosen)]
             given = task_input(number, tenants[tenant].worker_id)
             request = graphql_request(tenants[tenant].api_key, CREATE, {"input": given})
             creations.append(Creation(request, tenant))
@@ -180,21 +199,24 @@ class Bench:
         failures = Failures()
         if len(set(created)) != len(created):
             failures.add("two creates were answered with one task")
+        by_tenant: defaultdict[int, list[str]] = defaultdict(list)
+        for tenant, task_id in created:
+            by_tenant[tenant].append(task_id)
         connection = await Connection.open(self._installation.ports[0])
-        for tenant, key in enumerate(item.api_key for item in self._installation.tenants):
-            mine = [StoredTask(tenant, task_id, status) for owner, task_id in created if owner == tenant]
+        for tenant, mine in by_tenant.items():
+            key = self._installation.tenants[tenant].api_key
             for begin in range(0, len(mine), LOOKED_UP):
                 part = mine[begin : begin + LOOKED_UP]
-                body = await connection.ask(graphql_request(key, LOOK_UP, {"ids": [task.id for task in part]}))
+                body = await connection.ask(graphql_request(key, LOOK_UP, {"ids": part}))
                 nodes = (orjson.loads(body).get("data") or {}).get("nodes") or [None] * len(part)
-                for task, node in zip(part, nodes, strict=True):
-                    right = node is not None and (node["id"], node["status"]) == (task.id, status)
-                    failures.add(None if right else f"{task.id} is not {status}: {node}")
+                for task_id, node in zip(part, nodes, strict=True):
+                    right = node is not None and (node["id"], node["status"]) == (task_id, status)
+                    failures.add(None if right else f"{task_id} is not {status}: {node}")
         connection.close()
         return failures.told()
 
 
-def _figures(name: str, title: str, unit: str, outcome: Outcome, problems: Sequence[str] = ()) -> Figures:
+def _figures(name: str, title: str, unit: str, outcome: Outcome) -> Figures:
     p50, p95, p99 = (percentile(outcome.latencies, percent) for percent in (50, 95, 99))
     return Figures(
         name=name,
@@ -209,5 +231,5 @@ def _figures(name: str, title: str, unit: str, outcome: Outcome, problems: Seque
         cpu_ms=each(outcome.used.cpu, outcome.count),
         other_cores=outcome.used.other_cores,
         extra=outcome.extra,
-        failures=[*outcome.failures, *problems],
+        failures=outcome.failures,
     )
