@@ -39,7 +39,8 @@ chaos: sync ## Break every part at random under load and count what is lost: mak
 bench: sync ## Measure how fast it is, and check every answer: make bench WORKLOADS="w1 w4" JSON=new.json COMPARE=old.json
 	@$(RUN) python -m tests.bench $(WORKLOADS:%=--workload %) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SUBSCRIBERS),--subscribers $(SUBSCRIBERS)) \
-		$(if $(JSON),--json $(JSON)) $(if $(COMPARE),--compare $(COMPARE))
+		$(if $(JSON),--json $(JSON)) $(if $(COMPARE),--compare $(COMPARE)) \
+		$(if $(GROWTH),--growth $(GROWTH)) $(if $(LARGE),--large)
 
 check: sync ## Format, lint, types, import contracts, schema snapshot, migrations in step
 	$(RUN) ruff format --check

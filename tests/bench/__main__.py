@@ -7,20 +7,22 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
 from tests.bench.compare import Incomparable, compare, show_ratios
+from tests.bench.growth import Growth, draw, picture_path, show_growth
 from tests.bench.installation import Installation, machine
 from tests.bench.report import Report, show
 from tests.bench.workloads import Bench, Options, Workload
 from tests.cluster_process import ClusterError
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 def main(
@@ -32,13 +34,17 @@ def main(
     ] = 5,
     processes: Annotated[int, typer.Option(min=1, max=64, help="So many api and so many worker processes.")] = 1,
     workspaces: Annotated[int, typer.Option(min=1, max=1_000, help="Tenants that take turns.")] = 20,
-    tasks: Annotated[int, typer.Option(min=0, help="Tasks in the table before it begins.")] = 10_000,
+    tasks: Annotated[int, typer.Option(min=1, help="Tasks in the table before it begins.")] = 10_000,
     burst: Annotated[int, typer.Option(min=1, help="Tasks of W4's burst.")] = 2_000,
     subscribers: Annotated[int, typer.Option(min=1, max=15_000, help="Sockets of W5.")] = 500,
     json: Annotated[Path | None, typer.Option(help="Write the figures into this file.")] = None,
     compare_with: Annotated[
         Path | None, typer.Option("--compare", help="A file of --json: ratios, and exit code 1 if 20 % slower.")
     ] = None,
+    growth: Annotated[
+        Path | None, typer.Option(help="Instead: rates and times as there is more of everything; draws this .svg.")
+    ] = None,
+    large: Annotated[bool, typer.Option("--large", help="--growth to 1,000,000 tasks, 10,000 subscribers.")] = False,
 ) -> None:
     """Measure a whole installation on this machine: durable servers, log-in, row-level security, limits and ledger on.
 
@@ -53,32 +59,32 @@ def main(
     Exit code 0: all was right. 1: wrong answers, named, or a regression.
     2: the installation did not come up, or --compare does not fit.
 
+    Example: python -m tests.bench --growth growth.svg --large
     Example: python -m tests.bench -w w1 -w w3 --seconds 10 --json new.json --compare old.json
     """
+    if growth is not None and compare_with is not None:
+        raise typer.BadParameter("--growth is not compared; leave --compare out.")
     console = Console(stderr=True)
     earlier = _read(compare_with, console)
     folder = Path(tempfile.mkdtemp(prefix="bizq-bench-"))
     chosen = tuple(item for item in Workload if item in (workload or Workload))
     options = Options(folder, chosen, seconds, processes, workspaces, tasks, burst, subscribers)
-    begun = time.monotonic()
-
-    def say(line: str) -> None:
-        console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False, highlight=False, soft_wrap=True)
-
-    try:
-        report = asyncio.run(_unless_told_to_stop(options, say))
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        shutil.rmtree(folder)
-        raise typer.Exit(130) from None
-    except ClusterError as error:
-        console.print(f"{error}\nlogs: {folder / 'logs'}", markup=False, highlight=False)
-        raise typer.Exit(2) from None
-    result = report.as_json()
-    show(report, Console())
+    say = _progress(console)
+    if growth is not None:
+        grown = _finish(Growth(options, large, say).measure(), folder, console)
+        show_growth(grown, Console())
+        path = picture_path(growth)
+        path.write_text(draw(grown.points))
+        result, failures = {"machine": machine()} | grown.as_json(), grown.failures
+        console.print(f"drawn: {path}", highlight=False)
+    else:
+        report = _finish(run(options, say), folder, console)
+        show(report, Console())
+        result, failures = report.as_json(), report.failures
     if json is not None:
         json.write_text(json_format.dumps(result, indent=2) + "\n")
-    if report.failures:
-        console.print(f"logs: {folder / 'logs'}", highlight=False)
+    if failures:
+        console.print(f"logs: {folder}", highlight=False)
         raise typer.Exit(1)
     shutil.rmtree(folder)
     if earlier is not None:
@@ -97,11 +103,32 @@ async def run(options: Options, say: Say) -> Report:
     return Report(machine(), options.as_json(), figures, broken)
 
 
-async def _unless_told_to_stop(options: Options, say: Say) -> Report:
-    """SIGTERM ends it as Ctrl-C does, with all that it started."""
+def _progress(console: Console) -> Say:
+    begun = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False, highlight=False, soft_wrap=True)
+
+    return say
+
+
+def _finish(work: Coroutine[Any, Any, T], folder: Path, console: Console) -> T:
+    """Its result. Ends the program where it is told to stop, or the installation does not come up."""
     # A socket is a file, here and in the api.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    running = asyncio.ensure_future(run(options, say))
+    try:
+        return asyncio.run(_unless_told_to_stop(work))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        shutil.rmtree(folder)
+        raise typer.Exit(130) from None
+    except ClusterError as error:
+        console.print(f"{error}\nlogs: {folder}", markup=False, highlight=False)
+        raise typer.Exit(2) from None
+
+
+async def _unless_told_to_stop(work: Coroutine[Any, Any, T]) -> T:
+    """SIGTERM ends it as Ctrl-C does, with all that it started."""
+    running = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     return await running
 

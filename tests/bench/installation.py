@@ -30,6 +30,7 @@ from tests.cluster_process import POLL_SECONDS, ClusterError
 
 PAGE = 20
 _CREDITS_MICROS = 10**12
+_GRANTED = 100
 _MODEL_SECONDS = 20.0
 _LISTS = text("""
     SELECT workspace_id, status, array_agg(id ORDER BY id DESC) AS ids
@@ -90,18 +91,22 @@ class Installation(Cluster):
         """As many as there are to be, in all."""
         await asyncio.gather(*(self.start_worker() for _ in range(count - len(self.workers))))
 
-    async def fill(self, workspaces: int, tasks: int) -> None:
-        """New tenants, with a history of so many ended tasks in all of them together."""
+    async def fill(self, workspaces: int, tasks: int, *, keep: bool = False) -> None:
+        """New tenants, with a history of so many ended tasks in all of them. `keep`: those of before stay."""
         report = await seed(self.owner_url, self._vault(), Plan(workspaces, tasks), lambda _: None)
         async with self._owner() as engine:
             async with engine.connect() as connection:
                 found = await connection.execute(_MODEL_WORKERS)
                 workers = {row.workspace_id: row.id for row in found}
-            for made in report.workspaces:
+            # As many as may be given much work; what the others are seeded with is enough for a little.
+            for made in report.workspaces[:_GRANTED]:
                 await credits.post(engine, made.workspace_id, LedgerKind.GRANT, _CREDITS_MICROS, "benchmark")
         self.tenants = [
-            Tenant(made.workspace_id, made.api_key, ids.encode(ids.WORKER, workers[made.workspace_id]))
-            for made in report.workspaces
+            *(self.tenants if keep else ()),
+            *(
+                Tenant(made.workspace_id, made.api_key, ids.encode(ids.WORKER, workers[made.workspace_id]))
+                for made in report.workspaces
+            ),
         ]
 
     async def newest(self, statuses: tuple[str, ...]) -> Mapping[tuple[int, str], list[str]]:

@@ -99,6 +99,18 @@ class Bench:
         random.Random(1).shuffle(exchanges)
         return await self._requests(exchanges)
 
+    async def reads(self) -> Outcome:
+        """Of some tasks from all over the table."""
+        tenants = self._installation.tenants
+        return await self._requests(
+            [
+                Exchange(
+                    graphql_request(tenants[task.tenant].api_key, READ, {"id": task.id}), One(task.id, task.status)
+                )
+                for task in await self._installation.sample(PREPARED)
+            ]
+        )
+
     async def creates(self) -> Outcome:
         """As fast as they go. Each created task is looked up, and has to be there."""
         outcome = await self._requests([Exchange(item.request, None, item.tenant) for item in self._creations()])
@@ -126,14 +138,7 @@ class Bench:
 
     async def _w2(self) -> list[Figures]:
         self._say("W2: one task by id")
-        exchanges = [
-            Exchange(
-                graphql_request(self._installation.tenants[task.tenant].api_key, READ, {"id": task.id}),
-                One(task.id, task.status),
-            )
-            for task in await self._installation.sample(PREPARED)
-        ]
-        return [_figures("w2", "one task by id, 6 fields", "request", await self._requests(exchanges))]
+        return [_figures("w2", "one task by id, 6 fields", "request", await self.reads())]
 
     async def _w3(self) -> list[Figures]:
         self._say("W3: createTask, no worker running")
