@@ -45,8 +45,12 @@ class Subscription(asyncio.Protocol):
         """Returns with the opening event, which is not noted. Raises SocketFailed."""
         loop = asyncio.get_running_loop()
         _, subscription = await loop.create_connection(lambda: cls(api_key, query), LOOPBACK, port)
-        await subscription._opened
+        await subscription.opening()
         return subscription
+
+    async def opening(self) -> None:
+        """Returns with the opening event. Raises SocketFailed."""
+        await self._opened
 
     def close(self) -> None:
         self.failure = self.failure or "closed by us"
