@@ -16,13 +16,18 @@ from rich.console import Console
 
 from tests.bench.compare import Incomparable, compare, show_ratios
 from tests.bench.growth import Growth, draw, picture_path, show_growth
+from tests.bench.http_client import BadAnswer
 from tests.bench.installation import Installation, machine
+from tests.bench.meter import Gone
 from tests.bench.report import Report, show
+from tests.bench.socket_client import SocketFailed
 from tests.bench.workloads import Bench, Options, Workload
 from tests.cluster_process import ClusterError
 
 Say = Callable[[str], None]
 T = TypeVar("T")
+# The installation did not come up, or a part of it went away.
+_ENDS = (ClusterError, Gone, BadAnswer, SocketFailed, OSError, EOFError)
 
 
 def main(
@@ -57,7 +62,8 @@ def main(
     Processor time is the service's own for one request, task or delivery.
 
     Exit code 0: all was right. 1: wrong answers, named, or a regression.
-    2: the installation did not come up, or --compare does not fit.
+    2: a part of the installation did not come up or ended, or --compare does
+    not fit. Logs of all processes are kept after 1 and 2.
 
     Example: python -m tests.bench --growth growth.svg --large
     Example: python -m tests.bench -w w1 -w w3 --seconds 10 --json new.json --compare old.json
@@ -113,7 +119,7 @@ def _progress(console: Console) -> Say:
 
 
 def _finish(work: Coroutine[Any, Any, T], folder: Path, console: Console) -> T:
-    """Its result. Ends the program where it is told to stop, or the installation does not come up."""
+    """Its result. Ends the program where it is told to stop, or the installation does not come up or stay."""
     # A socket is a file, here and in the api.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     try:
@@ -121,8 +127,8 @@ def _finish(work: Coroutine[Any, Any, T], folder: Path, console: Console) -> T:
     except (asyncio.CancelledError, KeyboardInterrupt):
         shutil.rmtree(folder)
         raise typer.Exit(130) from None
-    except ClusterError as error:
-        console.print(f"{error}\nlogs: {folder}", markup=False, highlight=False)
+    except _ENDS as error:
+        console.print(f"{type(error).__name__}: {error}\nlogs: {folder}", markup=False, highlight=False)
         raise typer.Exit(2) from None
 
 

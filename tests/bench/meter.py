@@ -11,6 +11,10 @@ import psutil
 Groups = Mapping[str, Sequence[int]]
 
 
+class Gone(Exception):
+    """A process that was to be measured has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Used:
     """Seconds of processor time by group, "load" being this process, within `seconds` on the clock."""
@@ -30,6 +34,7 @@ class Reading:
 
     @classmethod
     def take(cls, groups: Groups) -> Self:
+        """Raises Gone."""
         cpu = {name: sum(map(_cpu_seconds, pids)) for name, pids in groups.items()}
         return cls(time.perf_counter(), cpu | {"load": time.process_time()}, _busy_seconds())
 
@@ -47,9 +52,13 @@ def resident_bytes(pids: Sequence[int]) -> int:
 
 def _cpu_seconds(pid: int) -> float:
     """Of the process, its descendants, and those of them that have ended and been waited for."""
-    process = psutil.Process(pid)
-    total = 0.0
-    for member in [process, *process.children(recursive=True)]:
+    try:
+        process = psutil.Process(pid)
+        total = sum(process.cpu_times()[:4])
+        children = process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        raise Gone(f"process {pid} has ended") from None
+    for member in children:
         # A session of PostgreSQL may end now; its time is its parent's then.
         with contextlib.suppress(psutil.NoSuchProcess):
             total += sum(member.cpu_times()[:4])

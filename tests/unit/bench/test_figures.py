@@ -1,7 +1,11 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.bench.figures import Figures, each, percentile
-from tests.bench.meter import Reading
+from tests.bench.meter import Gone, Reading
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,22 @@ def test_figures_come_back_from_json_as_they_were_and_the_load_is_not_the_servic
     # then
     assert figures.service_cpu_ms == 3.75
     assert Figures.from_json(figures.as_json()) == figures
+
+
+def test_a_process_that_has_ended_cannot_be_measured() -> None:
+    # given
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    # then
+    with pytest.raises(Gone, match=str(ended.pid)):
+        Reading.take({"api": [ended.pid]})
+
+
+def test_what_a_process_and_its_children_do_is_counted() -> None:
+    # given
+    reading = Reading.take({"us": [os.getpid()]})
+    # when
+    subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+    # then
+    used = reading.until(Reading.take({"us": [os.getpid()]}))
+    assert used.cpu["us"] >= 0.02
