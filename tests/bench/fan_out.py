@@ -54,14 +54,13 @@ class FanOut:
         grown = resident_bytes(self.service.groups["api"]) - before
         for _ in range(WARM_UP_ROUNDS):
             await crowd.round()
-        start = Reading.take(self.service.groups)
+        before_rounds, start = crowd.delivered, Reading.take(self.service.groups)
         latencies = [latency for _ in range(ROUNDS) for latency in await crowd.round()]
-        began = time.perf_counter()
+        before_burst, began = crowd.delivered, time.perf_counter()
         await crowd.burst(BURST)
         seconds = time.perf_counter() - began
         used = start.until(Reading.take(self.service.groups))
         crowd.check()
-        delivered = self.subscribers * (ROUNDS + BURST)
         extra = {
             "kib_per_subscriber": grown / 1024 / self.subscribers,
             "connects_per_second": self.subscribers / connect_seconds,
@@ -69,8 +68,10 @@ class FanOut:
         crowd.leave()
         for connection in creators:
             connection.close()
-        rate = self.subscribers * BURST / seconds
-        return Outcome(delivered, used.seconds, rate, used, latencies, crowd.failures.told(), extra=extra)
+        rate = (crowd.delivered - before_burst) / seconds
+        return Outcome(
+            crowd.delivered - before_rounds, used.seconds, rate, used, latencies, crowd.failures.told(), extra=extra
+        )
 
     async def _wake(self, failures: Failures, creators: Sequence[Connection]) -> None:
         """One event to one subscriber of each process: what they take for the first is not what each one costs."""
@@ -99,6 +100,11 @@ class Crowd:
         self._expected = self._missing = 0
         self._arrived = asyncio.Event()
         self.failures = Failures()
+
+    @property
+    def delivered(self) -> int:
+        """Events so far, of all subscribers."""
+        return sum(len(socket.received) for socket in self.sockets)
 
     async def gather(self, ports: Sequence[int], api_key: str) -> None:
         """Some at a time: a server that is asked by all at once shows its backlog, not its speed."""

@@ -25,27 +25,29 @@ def graphql_request(api_key: str, query: str, variables: dict[str, Any]) -> byte
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time. Knows answers with a Content-Length only, which is what the service sends."""
+    """One request at a time. Knows answers with a Content-Length only, which is what the service sends.
 
-    def __init__(self) -> None:
+    The service closes connections on which nothing was asked for some seconds: the next request opens another.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
         self._received = bytearray()
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
 
     @classmethod
     async def open(cls, port: int) -> Self:
-        _, connection = await asyncio.get_running_loop().create_connection(cls, LOOPBACK, port)
+        """Raises OSError where nobody listens."""
+        connection = cls(port)
+        await connection._connect()
         return connection
 
-    @property
-    def closed(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
-
     async def ask(self, request: bytes) -> bytes:
-        """The body of the answer. Raises BadAnswer."""
+        """The body of the answer. Raises BadAnswer, and OSError where nobody listens any more."""
+        if self._transport is None or self._transport.is_closing():
+            await self._connect()
         assert self._transport is not None
-        if self.closed:
-            raise BadAnswer("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
@@ -80,7 +82,11 @@ class Connection(asyncio.Protocol):
             self._fail(f"{head[9:12].decode()} {body[:300].decode(errors='replace')}")
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._received.clear()
         self._fail(f"the connection was lost: {error or 'closed by the server'}")
+
+    async def _connect(self) -> None:
+        await asyncio.get_running_loop().create_connection(lambda: self, LOOPBACK, self._port)
 
     def _settle(self, body: bytes) -> None:
         if self._answer is not None and not self._answer.done():

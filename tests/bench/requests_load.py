@@ -111,9 +111,6 @@ class _Load:
                 body = await connection.ask(exchange.request)
             except BadAnswer as answer:
                 self.failures.add(str(answer))
-                # Its end, where the connection is gone; else it goes on.
-                if connection.closed:
-                    return
                 continue
             self.latencies.append((time.perf_counter() - began) * 1000)
             self._check(exchange, body)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from app.embedded.port import LOOPBACK
 from tests.bench.http_client import BadAnswer, Connection
 from tests.bench.socket_client import SocketFailed, Subscription
 
@@ -42,7 +43,7 @@ def text(message: dict[str, Any]) -> bytes:
 
 
 def asked() -> tuple[Connection, "asyncio.Task[bytes]"]:
-    connection = Connection()
+    connection = Connection(1)
     connection.connection_made(cast(asyncio.BaseTransport, Wire()))
     return connection, asyncio.get_running_loop().create_task(connection.ask(b"POST"))
 
@@ -95,6 +96,24 @@ async def test_a_lost_connection_is_a_bad_answer() -> None:
     # then
     with pytest.raises(BadAnswer, match="lost"):
         await asking
+
+
+async def test_a_connection_that_the_server_closed_meanwhile_is_opened_again() -> None:
+    # given
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(4)
+        writer.write(ANSWER)
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, LOOPBACK, 0) as server:
+        connection = await Connection.open(server.sockets[0].getsockname()[1])
+        first = await connection.ask(b"POST")
+        await asyncio.sleep(0.05)
+        # when
+        second = await connection.ask(b"POST")
+        connection.close()
+    # then
+    assert first == second == b'{"a": 1}\n'
 
 
 async def test_events_after_the_opening_one_are_noted_in_whatever_pieces_they_come() -> None:
