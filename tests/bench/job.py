@@ -4,6 +4,7 @@ import asyncio
 import json
 import multiprocessing
 import signal
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -46,23 +47,24 @@ class Outcome:
 
 
 class Failures:
-    """The first ones in full, the rest as a number."""
+    """The first of those that differ, each with how often it came, and the number of the rest."""
 
     def __init__(self) -> None:
-        self._kept: list[str] = []
-        self._total = 0
+        self._kept: Counter[str] = Counter()
+        self._others = 0
 
     def add(self, reason: str | None) -> None:
         """None is no failure."""
         if reason is None:
             return
-        self._total += 1
-        if len(self._kept) < KEPT_FAILURES:
-            self._kept.append(reason)
+        if reason in self._kept or len(self._kept) < KEPT_FAILURES:
+            self._kept[reason] += 1
+        else:
+            self._others += 1
 
     def told(self) -> list[str]:
-        more = self._total - len(self._kept)
-        return [*self._kept, f"and {more} more"] if more else list(self._kept)
+        kept = [f"{reason} ({times} times)" if times > 1 else reason for reason, times in self._kept.items()]
+        return [*kept, f"and {self._others} more"] if self._others else kept
 
 
 def task_input(number: int, worker_id: str) -> dict[str, Any]:

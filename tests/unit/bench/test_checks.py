@@ -147,14 +147,16 @@ def test_a_crowd_of_which_one_got_something_else_is_a_failure(orders: tuple[str,
     assert failure in heard(*orders, created="abc")
 
 
-def test_many_failures_are_counted_and_the_first_are_told() -> None:
+def test_failures_are_told_once_with_how_often_they_came_and_not_more_than_can_be_read() -> None:
     # given
     failures = Failures()
     # when
-    failures.add(None)
-    for number in range(KEPT_FAILURES + 5):
+    for reason in (None, "lost", "lost"):
+        failures.add(reason)
+    for number in range(KEPT_FAILURES + 4):
         failures.add(f"wrong {number}")
+    failures.add("lost")
     # then
-    assert failures.told()[0] == "wrong 0"
-    assert failures.told()[-1] == "and 5 more"
-    assert len(failures.told()) == KEPT_FAILURES + 1
+    told = failures.told()
+    assert (told[0], told[1], told[-1]) == ("lost (3 times)", "wrong 0", "and 5 more")
+    assert len(told) == KEPT_FAILURES + 1
