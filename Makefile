@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check audit format schema migration sync
+.PHONY: help run test chaos bench check audit format schema migration sync
 
 PYTHON ?= python3
 # Tried, not only found: a shim on PATH may have nothing behind it.
@@ -29,12 +29,18 @@ run: sync ## Start everything: PostgreSQL, Redis, a language model, the API and 
 	@exec $(RUN) bizq up
 
 test: sync ## Run all tests, on servers that they start themselves
-	@$(RUN) pytest -n 2 --dist loadfile tests/unit tests/integration tests/chaos
+	@$(RUN) pytest -n 2 --dist loadfile tests/unit tests/integration tests/chaos tests/bench
 	@$(RUN) pytest -n 2 --dist loadfile --ignore $(TIMED) tests/faults
 	@$(RUN) pytest tests/e2e $(TIMED)
 
 chaos: sync ## Break every part at random under load and count what is lost: make chaos SEED=7 FAULTS=100
 	@$(RUN) python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+
+bench: sync ## Measure how fast it is, and check every answer: make bench WORKLOADS="w1 w4" JSON=new.json COMPARE=old.json
+	@$(RUN) python -m tests.bench $(WORKLOADS:%=--workload %) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SUBSCRIBERS),--subscribers $(SUBSCRIBERS)) \
+		$(if $(JSON),--json $(JSON)) $(if $(COMPARE),--compare $(COMPARE)) \
+		$(if $(GROWTH),--growth $(GROWTH)) $(if $(LARGE),--large)
 
 check: sync ## Format, lint, types, import contracts, schema snapshot, migrations in step
 	$(RUN) ruff format --check
