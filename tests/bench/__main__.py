@@ -128,7 +128,7 @@ def _finish(work: Coroutine[Any, Any, T], folder: Path, console: Console) -> T:
         shutil.rmtree(folder)
         raise typer.Exit(130) from None
     except _ENDS as error:
-        console.print(f"{type(error).__name__}: {error}\nlogs: {folder}", markup=False, highlight=False)
+        console.print(f"{type(error).__name__}: {error}\nlogs: {folder}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 
@@ -146,7 +146,7 @@ def _read(path: Path | None, console: Console) -> dict[str, Any] | None:
     try:
         earlier: dict[str, Any] = json_format.loads(path.read_text())
     except (OSError, ValueError) as error:
-        console.print(f"--compare: {error}", markup=False, highlight=False)
+        console.print(f"--compare: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     return earlier
 
@@ -155,7 +155,7 @@ def _compare(earlier: dict[str, Any], result: dict[str, Any], console: Console) 
     try:
         ratios = compare(earlier, result)
     except Incomparable as error:
-        console.print(f"--compare: {error}", markup=False, highlight=False)
+        console.print(f"--compare: {error}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
     show_ratios(ratios, Console())
     if any(ratio.regressed for ratio in ratios):
