@@ -9,8 +9,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
+from app.db.by_id import ById
 from app.db.engine import create_engine
 from app.db.guard import check_role
+from app.db.hot import Hot
 from app.db.vault import Vault
 from app.events.call_slots import CallSlots
 from app.events.circuits import SharedCircuits
@@ -65,7 +67,7 @@ from app.unit_of_work import UnitOfWorkFactory
 
 def build_app(settings: Settings) -> Starlette:
     """`state.stopping` is an event to set when the process is told to go down, before its connections are closed."""
-    engine = create_engine(settings)
+    engine, hot = create_engine(settings), Hot(settings)
     hub = Hub(settings.redis)
     announcer = Announcer(create_broker(settings.redis))
     mailer = MailDelivery(configured_mailer(settings))
@@ -73,13 +75,13 @@ def build_app(settings: Settings) -> Starlette:
     redis = redis_client(settings.redis)
     signer = TokenSigner(settings.token_key, settings.bizq_token_seconds, settings.other_token_keys)
     vault = Vault(settings.encryption_keys)
-    feed = task_feed(engine, hub)
+    feed = task_feed(hot, hub)
     billing_events = billing_feed(engine, hub)
     unit_of_work = UnitOfWorkFactory(engine, hub, announcer, mailer)
     web = Web()
     own_providers = OwnProviders(engine, vault, Reach.of(settings))
     external = ExternalTokens(engine, unit_of_work, vault, web, settings.bizq_token_issuers, settings.sign_up_micros)
-    authenticator = Authenticator(engine, signer, external)
+    authenticator = Authenticator(engine, hot, signer, external)
     access = AccessWatch(authenticator, hub)
     buckets = SharedBuckets(settings.redis)
     limiter = Limiter(buckets)
@@ -91,6 +93,8 @@ def build_app(settings: Settings) -> Starlette:
         settings=settings,
         query_limits=limits_of(settings),
         engine=engine,
+        hot=hot,
+        by_id=ById(hot),
         unit_of_work=unit_of_work,
         authenticator=authenticator,
         signer=signer,
@@ -98,7 +102,7 @@ def build_app(settings: Settings) -> Starlette:
         mailer=mailer,
         failed_sign_ins=failed_sign_ins,
         intake=intake,
-        task_creation=TaskCreation(unit_of_work, intake),
+        task_creation=TaskCreation(hot, unit_of_work, intake),
         hub=hub,
         feed=feed,
         billing_feed=billing_events,
@@ -117,6 +121,8 @@ def build_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
+            await hot.start()
+            stack.push_async_callback(hot.close)
             await check_role(engine)
             stack.push_async_callback(authenticator.close)
             stack.push_async_callback(failed_sign_ins.close)

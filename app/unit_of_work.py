@@ -119,5 +119,6 @@ class UnitOfWorkFactory:
 
     async def announce(self, tasks: int, workspaces: Iterable[UUID]) -> None:
         """After so many tasks became due in these workspaces by other means than a unit of work."""
-        self._announcer.announce(tasks)
+        if tasks:
+            self._announcer.announce(tasks)
         await self.wake_watchers(workspaces)

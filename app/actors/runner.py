@@ -8,10 +8,10 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import RowMapping
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.actors.periodic import every
+from app.db.availability import is_unavailable
+from app.db.hot import Row
 from app.services.task import claim
 from app.services.task.claim import FIRST_TURN, Held
 from app.services.task.run import Control, Stop, Toolbox, run_task
@@ -26,12 +26,13 @@ HEARTBEAT_SHARE = 0.3
 # Writing down that a task is handed back; what takes longer is left to its lease.
 HAND_BACK_SECONDS = 4.0
 CLAIM_BATCH = 25
+MAX_PAUSE_SECONDS = 0.005
 
 
 class Job:
     """A task that this process works on. Its attempt changes when a call fails and the next follows at once."""
 
-    def __init__(self, tools: Toolbox, task: RowMapping) -> None:
+    def __init__(self, tools: Toolbox, task: Row) -> None:
         self._id = task["id"]
         self._control = Control(task["attempt"])
         self.task = asyncio.create_task(run_task(tools, task, self._control), name=f"task-{task['id']}")
@@ -100,15 +101,18 @@ class Runner:
     async def _claim_forever(self) -> None:
         while not self._draining:
             self._wanted.clear()
+            began = time.monotonic()
             try:
                 claimed = await self._claim()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("cannot claim: the database does not answer", reason=type(error).__name__)
-                claimed = 0
-            except Exception:
+            except Exception as error:
                 # A worker that does not claim any more would look alive and do nothing.
-                log.exception("claim broke")
+                if is_unavailable(error):
+                    log.warning("cannot claim: the database does not answer", reason=type(error).__name__)
+                else:
+                    log.exception("claim broke")
                 claimed = 0
+            # One claim for several tasks costs less than several: in a burst the next waits a moment for company.
+            await asyncio.sleep(min(time.monotonic() - began, MAX_PAUSE_SECONDS))
             if claimed < CLAIM_BATCH and not self._draining:
                 # A message may have been lost, and retries become due by themselves.
                 await _wait(self._wanted, LOOK_SECONDS)
@@ -118,7 +122,7 @@ class Runner:
         if room <= 0:
             return 0
         rows = await claim.claim_tasks(
-            self._tools.engine,
+            self._tools.hot,
             claimant=self._name,
             most=room,
             per_workspace=self._per_workspace,
@@ -146,7 +150,7 @@ class Runner:
         held = {job: job.held for job in self._jobs}
         if not held:
             return
-        kept = await claim.renew_leases(self._tools.engine, list(held.values()), lease=self._lease)
+        kept = await claim.renew_leases(self._tools.hot, list(held.values()), lease=self._lease)
         for job, was in held.items():
             # One that was recording may have gone on to its next attempt while the database was asked.
             if was not in kept and job.held == was and not job.recording:
@@ -155,7 +159,7 @@ class Runner:
     async def _heed_cancels(self) -> None:
         if not self._jobs:
             return
-        wanted = await claim.canceled(self._tools.engine, [job.held for job in self._jobs])
+        wanted = await claim.canceled(self._tools.hot, [job.held for job in self._jobs])
         for job in self._jobs:
             if job.held in wanted:
                 job.stop(Stop.CANCELED)

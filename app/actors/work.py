@@ -9,6 +9,7 @@ from app.actors.runner import Runner
 from app.actors.scheduler import Scheduler
 from app.db.engine import create_engine
 from app.db.guard import check_encryption_keys, check_role
+from app.db.hot import Hot
 from app.db.vault import Vault
 from app.events.call_slots import CallSlots
 from app.events.circuits import SharedCircuits
@@ -38,6 +39,9 @@ async def work(settings: Settings) -> AsyncIterator[Runner]:
         engine = create_engine(settings)
         stack.push_async_callback(engine.dispose)
         await check_role(engine)
+        hot = Hot(settings)
+        await hot.start()
+        stack.push_async_callback(hot.close)
         vault = Vault(settings.encryption_keys)
         await check_encryption_keys(engine, vault)
         hub = Hub(settings.redis)
@@ -57,7 +61,7 @@ async def work(settings: Settings) -> AsyncIterator[Runner]:
         stack.push_async_callback(health.stop)
         ceilings = Ceilings(CallSlots(redis), settings.bizq_provider_concurrency, settings.bizq_provider_rate)
         stack.push_async_callback(ceilings.stop)
-        tools = Toolbox(engine, unit_of_work, providers, OutputLog(redis), own, health, ceilings)
+        tools = Toolbox(hot, unit_of_work, providers, OutputLog(redis), own, health, ceilings)
         runner = Runner(tools, settings)
         scheduler = Scheduler(engine, unit_of_work, settings, runner.look)
         scheduler.start()

@@ -4,9 +4,16 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+LOCK_NOT_AVAILABLE = "55P03"
 # SQLSTATE classes and codes: connection exceptions, too many connections, shutting down, crashed, starting up.
 # Source: PostgreSQL 18 documentation, appendix A.
 _AWAY = ("08", "53300", "57P01", "57P02", "57P03")
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """PostgreSQL's code of what it refused, whichever way the statement was sent."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None)
 
 
 def is_unavailable(error: BaseException | None) -> bool:

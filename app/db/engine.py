@@ -17,6 +17,15 @@ LOCK_TIMEOUT = "5s"
 IDLE_IN_TRANSACTION_TIMEOUT = "5s"
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 10
+# What every connection of the service begins with.
+SESSION = {
+    "application_name": "bizq",
+    "role": APP_ROLE,
+    "statement_timeout": STATEMENT_TIMEOUT,
+    "lock_timeout": LOCK_TIMEOUT,
+    "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT,
+    "jit": "off",
+}
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -28,11 +37,21 @@ def sqlalchemy_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+asyncpg", query=query)
 
 
+def asyncpg_url(url: str) -> str:
+    """The same for asyncpg alone, which calls `sslmode` what PostgreSQL's own library does."""
+    parsed = make_url(url)
+    query = dict(parsed.query)
+    if "ssl" in query:
+        query["sslmode"] = query.pop("ssl")
+    return parsed.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
+
+
 def create_engine(settings: Settings) -> AsyncEngine:
-    """A pool of connections whose role and time limits are set when each is opened."""
+    """A pool of connections whose role and time limits are set when each is opened: half of the process's, beside those
+    for single statements."""
     engine = create_async_engine(
         sqlalchemy_url(settings.app_database_url),
-        pool_size=settings.bizq_database_pool,
+        pool_size=settings.bizq_database_pool - settings.bizq_database_pool // 2,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         # A statement that failed is logged; what a caller sent is not.
@@ -41,14 +60,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={
             "timeout": CONNECT_TIMEOUT_SECONDS,
-            "server_settings": {
-                "application_name": "bizq",
-                "role": APP_ROLE,
-                "statement_timeout": STATEMENT_TIMEOUT,
-                "lock_timeout": LOCK_TIMEOUT,
-                "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT,
-                "jit": "off",
-            },
+            "server_settings": SESSION,
         },
     )
     event.listen(engine.sync_engine, "checkout", _replace_if_closed)

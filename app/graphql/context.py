@@ -9,6 +9,8 @@ from typing import TypeAlias
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types import Info as StrawberryInfo
 
+from app.db.by_id import ById
+from app.db.hot import Fetch, Hot
 from app.db.reader import Reader
 from app.db.vault import Vault
 from app.errors import Unauthenticated
@@ -46,6 +48,8 @@ class Resources:
     settings: Settings
     query_limits: QueryLimits
     engine: AsyncEngine
+    hot: Hot
+    by_id: ById
     unit_of_work: UnitOfWorkFactory
     authenticator: Authenticator
     signer: TokenSigner
@@ -90,7 +94,8 @@ class Context:
         self._caller = caller
         if caller is not None:
             self._reader = Reader(self.resources.engine, caller, keep=self._keep)
-            self._loaders = Loaders(self._reader, self.resources.vault, cache=self._keep)
+            by_id, vault = self.resources.by_id, self.resources.vault
+            self._loaders = Loaders(self._reader, by_id, caller, vault, cache=self._keep)
 
     @property
     def caller(self) -> Principal | Person | None:
@@ -117,6 +122,11 @@ class Context:
         self._signed_in()
         assert self._reader is not None
         return self._reader
+
+    @property
+    def fetch(self) -> Fetch:
+        """For single statements, in the caller's workspace."""
+        return self.resources.hot.of(self.principal)
 
     @property
     def loaders(self) -> Loaders:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.errors import LimitExceeded
 from app.graphql.account.types import ApiKey
 from app.graphql.account.user import User
@@ -63,18 +63,18 @@ async def _load(info: Info, id: str) -> Node | None:
     return kind.node.from_row(row) if row is not None else None
 
 
-async def _workspace(info: Info, key: UUID) -> RowMapping | None:
+async def _workspace(info: Info, key: UUID) -> Row | None:
     row = await info.context.reader.row(accounts.workspace())
     return row if row is not None and row["id"] == key else None
 
 
-async def _ledger_entry(info: Info, key: UUID) -> RowMapping | None:
+async def _ledger_entry(info: Info, key: UUID) -> Row | None:
     if key.int >= 2**63:
         return None
     return await info.context.reader.row(billing.entries_by_numbers(info.context.principal.workspace_id, [key.int]))
 
 
-async def _budget(info: Info, key: UUID) -> RowMapping | None:
+async def _budget(info: Info, key: UUID) -> Row | None:
     return await info.context.reader.row(budgets.budgets_by_ids(info.context.principal.workspace_id, [key]))
 
 
@@ -83,7 +83,7 @@ class _Kind:
     """How a global id's prefix is looked up."""
 
     node: Any
-    load: Callable[[Info, UUID], Awaitable[RowMapping | dict[str, Any] | None]]
+    load: Callable[[Info, UUID], Awaitable[Row | None]]
 
 
 KINDS = {

@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, RowMapping, Select
+from sqlalchemy import ColumnElement, Select
 
 from app.db.reader import Reader
 from app.errors import InvalidInput, LimitExceeded
@@ -79,40 +79,64 @@ def _int32(text: str) -> int:
 class Page:
     """Rows in the list's order, each with its cursor."""
 
-    rows: Sequence[RowMapping]
+    rows: Sequence[Mapping[Any, Any]]
     cursors: Sequence[str]
     info: PageInfo
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of a list a page is made of: `size` and one more, within the `bounds` (whether smaller than the value,
+    and the value), from the list's end where it is `falling`."""
+
+    key: Key
+    arguments: PageArguments
+    size: int
+    falling: bool
+    bounds: Sequence[tuple[bool, Any]]
+
+    @classmethod
+    def of(cls, key: Key, arguments: PageArguments) -> "Window":
+        """Raises InvalidInput or LimitExceeded, naming the argument."""
+        backwards = arguments.last is not None
+        if backwards and arguments.first is not None:
+            raise InvalidInput("Give first or last, not both.", ("last",))
+        size = _size("last" if backwards else "first", arguments.last if backwards else arguments.first)
+        bounds = [
+            (smaller, decode_cursor(key, name, cursor))
+            for name, cursor, smaller in (
+                ("after", arguments.after, key.descending),
+                ("before", arguments.before, not key.descending),
+            )
+            if cursor is not None
+        ]
+        return cls(key, arguments, size, key.descending != backwards, bounds)
+
+    def page(self, found: Sequence[Mapping[Any, Any]]) -> Page:
+        """Of the rows, in the order in which they were found."""
+        arguments, backwards = self.arguments, self.arguments.last is not None
+        more = len(found) > self.size
+        rows = list(found[: self.size])
+        if backwards:
+            rows.reverse()
+        name = str(self.key.column.key)
+        cursors = [encode_cursor(self.key.tag, row[name]) for row in rows]
+        info = PageInfo(
+            has_next_page=arguments.before is not None if backwards else more,
+            has_previous_page=more if backwards else arguments.after is not None,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        )
+        return Page(rows, cursors, info)
+
+
 async def fetch_page(reader: Reader, statement: Select[Any], key: Key, arguments: PageArguments) -> Page:
     """Raises InvalidInput or LimitExceeded, naming the argument."""
-    backwards = arguments.last is not None
-    if backwards and arguments.first is not None:
-        raise InvalidInput("Give first or last, not both.", ("last",))
-    size = _size("last" if backwards else "first", arguments.last if backwards else arguments.first)
-    for name, cursor, smaller in (
-        ("after", arguments.after, key.descending),
-        ("before", arguments.before, not key.descending),
-    ):
-        if cursor is not None:
-            value = decode_cursor(key, name, cursor)
-            statement = statement.where(key.column < value if smaller else key.column > value)
-    falling = key.descending != backwards
-    ordered = statement.order_by(key.column.desc() if falling else key.column.asc()).limit(size + 1)
-    rows = list(await reader.rows(ordered))
-    more = len(rows) > size
-    rows = rows[:size]
-    if backwards:
-        rows.reverse()
-    name = str(key.column.key)
-    cursors = [encode_cursor(key.tag, row[name]) for row in rows]
-    info = PageInfo(
-        has_next_page=arguments.before is not None if backwards else more,
-        has_previous_page=more if backwards else arguments.after is not None,
-        start_cursor=cursors[0] if cursors else None,
-        end_cursor=cursors[-1] if cursors else None,
-    )
-    return Page(rows, cursors, info)
+    window = Window.of(key, arguments)
+    for smaller, value in window.bounds:
+        statement = statement.where(key.column < value if smaller else key.column > value)
+    ordered = statement.order_by(key.column.desc() if window.falling else key.column.asc()).limit(window.size + 1)
+    return window.page(await reader.rows(ordered))
 
 
 def encode_cursor(tag: str, value: object) -> str:

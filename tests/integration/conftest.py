@@ -19,6 +19,7 @@ from app import ids
 from app.actors.runner import Runner
 from app.actors.work import work
 from app.db.engine import create_engine
+from app.db.hot import Hot
 from app.db.vault import Vault
 from app.embedded.port import free_port
 from app.events.client import redis_client
@@ -125,6 +126,14 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(settings)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def hot(settings: Settings) -> AsyncIterator[Hot]:
+    hot = Hot(settings)
+    await hot.start()
+    yield hot
+    await hot.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Self
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.account.mfa_types import Mfa, mfa_of
 from app.graphql.account.roles import RoleType
 from app.graphql.account.user import User
@@ -27,7 +27,7 @@ class ApiKey(Node):
     revoked_at: datetime | None = strawberry.field(description="When it was revoked; null while it works.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.API_KEY, row["id"])),
             name=row["name"],

@@ -5,10 +5,10 @@ from typing import Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 from strawberry.scalars import JSON
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.account.roles import RoleType
 from app.graphql.account.user import User
 from app.graphql.context import Info
@@ -45,7 +45,7 @@ class AuditEntry:
     )
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             user_key=row["user_id"],
             seq=BigInt(row["seq"]),
@@ -65,7 +65,7 @@ class AuditEntry:
         return User.from_row(row) if row is not None else None
 
 
-def _actor(row: RowMapping) -> strawberry.ID | None:
+def _actor(row: Row) -> strawberry.ID | None:
     if row["user_id"] is not None:
         return strawberry.ID(ids.encode(ids.USER, row["user_id"]))
     return strawberry.ID(ids.encode(ids.API_KEY, row["api_key_id"])) if row["api_key_id"] is not None else None

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, time
 from typing import Annotated, Self
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.account.types import SimplePayload
 from app.graphql.context import Info
 from app.graphql.enums import described
@@ -64,7 +64,7 @@ class Budget(Node):
     created_at: datetime = strawberry.field(description="When it was set first.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         scope, period = BudgetScope(row["scope"]), BudgetPeriod(row["period"])
         used, held = int(row["used_micros"]), int(row["held_micros"])
         scope_id = ids.encode(_PREFIXES[scope], row["scope_id"]) if row["scope_id"] is not None else None

@@ -49,7 +49,7 @@ class BillingQueries:
     async def quote_task(self, info: Info, input: TaskInput) -> Quote:
         terms = await info.context.resources.intake.terms()
         async with info.context.unit_of_work() as uow:
-            quoted = await quote_task(uow, input.to_draft(), terms)
+            quoted = await quote_task(uow, info.context.resources.hot, input.to_draft(), terms)
         decision = _decision(quoted.plan)
         return Quote(
             estimated_micros=BigInt(decision.estimated_micros),
@@ -63,8 +63,7 @@ class BillingQueries:
     )
     async def explain_routing(self, info: Info, input: TaskInput) -> RoutingDecision:
         terms = await info.context.resources.intake.terms()
-        async with info.context.unit_of_work() as uow:
-            plan = await explain_task(uow, input.to_draft(), terms)
+        plan = await explain_task(info.context.resources.hot, info.context.principal, input.to_draft(), terms)
         return RoutingDecision.from_json(_decision(plan).as_json())
 
 

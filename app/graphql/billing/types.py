@@ -5,9 +5,9 @@ from typing import Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.context import Info
 from app.graphql.enums import described
 from app.graphql.errors import UserError
@@ -63,7 +63,7 @@ class LedgerEntry(Node):
     created_at: datetime = strawberry.field(description="When.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         takes = row["debit"] == Account.AVAILABLE or row["kind"] == LedgerKind.SETTLE
         return cls(
             id=strawberry.ID(ids.encode(ids.LEDGER_ENTRY, UUID(int=row["seq"]))),

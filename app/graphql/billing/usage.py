@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import clock, ids
+from app.db.hot import Row
 from app.graphql.context import Info
 from app.graphql.enums import described
 from app.graphql.scalars import BigInt
@@ -71,7 +71,7 @@ class UsageRow(UsageCounts):
     model: str | None = strawberry.field(description="The model; null as well where none was asked.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         grouped: dict[str, Any] = {name: row.get(name) for name in ("day", "type", "provider", "model")}
         return cls(**_counts(row), **grouped, worker_key=row.get("worker_id"), template_key=row.get("template_id"))
 
@@ -125,6 +125,6 @@ class UsageQueries:
         )
 
 
-def _counts(row: RowMapping) -> dict[str, Any]:
+def _counts(row: Row) -> dict[str, Any]:
     exact = {name: BigInt(int(row[name])) for name in usage.COUNTS}
     return {**exact, "cost": int(row["cost_micros"]) / MICROS_PER_CREDIT}

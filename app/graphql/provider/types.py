@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Self
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.enums import described
 from app.graphql.errors import UserError
 from app.models import ProviderKind
@@ -49,7 +49,7 @@ class ProviderConnection:
     changed_at: datetime = strawberry.field(description="When it was changed last.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.PROVIDER_CONNECTION, row["id"])),
             name=row["name"],

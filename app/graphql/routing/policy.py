@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Annotated, Self
 
 import strawberry
-from sqlalchemy import RowMapping
 
+from app.db.hot import Row
 from app.graphql.context import Info
 from app.graphql.errors import PayloadErrors, UserError
 from app.services.routing.policy import MAX_MODELS
@@ -30,7 +30,7 @@ class RoutingPolicy:
     changed_at: datetime | None = strawberry.field(description="When it was set last; null where it never was.")
 
     @classmethod
-    def from_row(cls, row: RowMapping | None) -> Self:
+    def from_row(cls, row: Row | None) -> Self:
         if row is None:
             return cls(models=[], cells=[], providers=[], changed_at=None)
         cells = [_cell(place, model) for place, model in sorted(row["cells"].items())]

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import strawberry
-from sqlalchemy import select
 
 from app import ids
 from app.errors import NotFound
 from app.graphql.context import Info
-from app.graphql.relay import After, Before, First, Last, PageArguments, fetch_page, uuid_key
+from app.graphql.relay import After, Before, First, Last, PageArguments, Window, uuid_key
 from app.graphql.task.inputs import TaskFilterInput, require_id
 from app.graphql.task.types import Task, TaskConnection
 from app.services.task import queries
@@ -41,8 +40,9 @@ class TaskQueries:
         filter: Annotated[TaskFilterInput | None, strawberry.argument(description="Only tasks that fit.")] = None,
     ) -> TaskConnection:
         wanted = filter.to_filter() if filter is not None else queries.TaskFilter()
-        statement = select(*queries.COLUMNS).where(*queries.matching(wanted))
-        page = await fetch_page(
-            info.context.reader, statement, _NEWEST_FIRST, PageArguments(first, after, last, before)
-        )
-        return TaskConnection.from_page(page, wanted)
+        window = Window.of(_NEWEST_FIRST, PageArguments(first, after, last, before))
+        where = queries.matching(wanted)
+        for smaller, value in window.bounds:
+            where.add("id < {}" if smaller else "id > {}", value)
+        rows = await info.context.fetch(*queries.page(where, window.size + 1, falling=window.falling))
+        return TaskConnection.from_page(window.page(rows), wanted)

@@ -36,7 +36,7 @@ class TaskSubscriptions:
         after: Annotated[str | None, strawberry.argument(description="The cursor of the last event received.")] = None,
     ) -> AsyncGenerator[TaskEvent, None]:
         resources, after = info.context.resources, info.context.last_event_id or after
-        watcher = Watcher(resources.engine, resources.feed, info.context.principal)
+        watcher = Watcher(resources.engine, resources.hot, resources.feed, info.context.principal)
         wanted_id = decode_id(ids.TASK, "Task", task_id, "taskId")
         if wanted_id is not None and filter is not None:
             raise InvalidInput("Give taskId or filter, not both.", ("filter",))

@@ -5,9 +5,9 @@ from typing import Any, Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.account.user import User
 from app.graphql.context import Info
 from app.graphql.errors import UserError
@@ -98,7 +98,7 @@ class TaskAttempt:
     finished_at: datetime | None = strawberry.field(description="When it ended.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             worker_id=row["worker_id"],
             number=row["number"],
@@ -305,8 +305,9 @@ class TaskConnection:
 
     @strawberry.field(description="How many tasks the filter fits in all. Counted only when asked for.")
     async def total_count(self, info: Info) -> int:
-        row = await info.context.reader.row(queries.count(self.wanted))
-        return row["count"] if row is not None else 0
+        where = queries.matching(self.wanted)
+        (row,) = await info.context.fetch(queries.count(where), *where.values)
+        return int(row["count"])
 
 
 @strawberry.type(description="What a mutation of a task gives.")

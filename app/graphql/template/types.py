@@ -1,13 +1,13 @@
 """Templates: named kinds of task, and the versions that tasks are pinned to."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.errors import NotFound
 from app.graphql.account.user import User
 from app.graphql.context import Info
@@ -27,7 +27,7 @@ class TemplateVersion(Node):
     created_at: datetime = strawberry.field(description="When it was published.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.TEMPLATE_VERSION, row["id"])),
             template_id=row["template_id"],
@@ -61,7 +61,7 @@ class Template(Node):
     created_at: datetime = strawberry.field(description="When it was created.")
 
     @classmethod
-    def from_row(cls, row: RowMapping | dict[str, Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.TEMPLATE, row["id"])),
             key=row["id"],

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Self
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.graphql.enums import described
 from app.graphql.errors import UserError
 from app.graphql.relay import Node, Page, PageInfo
@@ -50,7 +50,7 @@ class Worker(Node):
     created_at: datetime = strawberry.field(description="When it was created.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         limits = Limits.of(row)
         return cls(
             id=strawberry.ID(ids.encode(ids.WORKER, row["id"])),

@@ -5,9 +5,9 @@ from typing import Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.db.sealed import INVITATION_EMAIL
 from app.db.vault import Vault
 from app.errors import NotFound
@@ -27,7 +27,7 @@ class Member:
     joined_at: datetime = strawberry.field(description="Since when they belong to it.")
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(user_id=row["user_id"], role=Role(row["role"]), joined_at=row["created_at"])
 
     @strawberry.field(description="Who it is.")
@@ -66,7 +66,7 @@ class Invitation:
     expires_at: datetime = strawberry.field(description="Until when it can be accepted.")
 
     @classmethod
-    def from_row(cls, row: RowMapping, vault: Vault) -> Self:
+    def from_row(cls, row: Row, vault: Vault) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.INVITATION, row["id"])),
             email=vault.open(INVITATION_EMAIL.place, row["id"], row["email"]),

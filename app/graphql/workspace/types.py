@@ -5,9 +5,9 @@ from typing import Any, Self
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import RowMapping
 
 from app import ids
+from app.db.hot import Row
 from app.errors import NotFound
 from app.graphql.account.user import User
 from app.graphql.context import Info
@@ -32,7 +32,7 @@ class Workspace(Node):
     created_at: datetime = strawberry.field(description="When it was created.")
 
     @classmethod
-    def from_row(cls, row: RowMapping, owner: User | None = None) -> Self:
+    def from_row(cls, row: Row, owner: User | None = None) -> Self:
         return cls(
             id=strawberry.ID(ids.encode(ids.WORKSPACE, row["id"])),
             workspace_id=row["id"],

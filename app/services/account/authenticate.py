@@ -1,16 +1,18 @@
 """From what a request shows to who is calling, and in which workspace."""
 
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
+from app.db.hot import Hot, Row
 from app.errors import Forbidden, Unauthenticated
 from app.principal import Permission, Person, Principal, Role
 from app.services.account import api_keys
@@ -21,10 +23,8 @@ from app.services.account.tokens import Claims, NotOurs, TokenSigner
 # A revoked key, session or membership stops working within this time.
 CACHE_SECONDS = 1.0
 CACHE_SIZE = 10_000
-_API_KEY = text("SELECT k.*, auth_workspace_plan(k.workspace_id) AS plan FROM auth_api_key(:hash) k")
-_MEMBERSHIPS = text(
-    "SELECT m.*, auth_workspace_plan(m.workspace_id) AS plan FROM auth_session_memberships(:user, :session) m"
-)
+_API_KEY = "SELECT k.*, auth_workspace_plan(k.workspace_id) AS plan FROM auth_api_key($1) k"
+_MEMBERSHIPS = "SELECT m.*, auth_workspace_plan(m.workspace_id) AS plan FROM auth_session_memberships($1, $2) m"
 _Key: TypeAlias = "bytes | tuple[UUID, UUID | None]"
 
 
@@ -43,14 +43,15 @@ class Credentials:
 
 
 class Authenticator:
-    """One a process. Look-ups are kept for a second: a burst of requests costs one."""
+    """One a process. Look-ups are kept for a second, and asked for once however many wait: a burst costs one."""
 
-    def __init__(self, engine: AsyncEngine, signer: TokenSigner, external: ExternalTokens) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, hot: Hot, signer: TokenSigner, external: ExternalTokens) -> None:
+        self._hot = hot
         self._signer = signer
         self._external = external
         self._key_use = KeyUse(engine)
-        self._cache: OrderedDict[_Key, tuple[float, list[RowMapping]]] = OrderedDict()
+        self._asking: dict[_Key, asyncio.Task[Sequence[Row]]] = {}
+        self._cache: OrderedDict[_Key, tuple[float, Sequence[Row]]] = OrderedDict()
 
     async def close(self) -> None:
         """Before the engine is disposed of: write which keys were used."""
@@ -80,7 +81,7 @@ class Authenticator:
 
     async def _of_api_key(self, secret: str, workspace: str | None, fresh: bool) -> Principal:
         key = api_keys.hash_of(secret)
-        rows = await self._cached(key, lambda: self._rows(_API_KEY, {"hash": key}), fresh)
+        rows = await self._cached(key, lambda: self._hot.call(_API_KEY, key), fresh)
         if not rows:
             raise Unauthenticated("The API key is not valid: wrong, revoked or expired.")
         row = rows[0]
@@ -98,8 +99,8 @@ class Authenticator:
 
     async def _of_user(self, claims: Claims, workspace: str | None, fresh: bool) -> Principal | Person:
         user_id = claims.user_id
-        values = {"user": user_id, "session": claims.session_id}
-        rows = await self._cached((user_id, claims.session_id), lambda: self._rows(_MEMBERSHIPS, values), fresh)
+        key = (user_id, claims.session_id)
+        rows = await self._cached(key, lambda: self._hot.call(_MEMBERSHIPS, *key), fresh)
         if not rows[0]["live"]:
             raise Unauthenticated("The session has ended; sign in again.")
         memberships = [row for row in rows if row["workspace_id"] is not None]
@@ -118,16 +119,18 @@ class Authenticator:
                 )
         raise Forbidden("You are not a member of this workspace.")
 
-    async def _rows(self, statement: object, values: Mapping[str, object]) -> list[RowMapping]:
-        async with self._engine.connect() as connection:
-            return list((await connection.execute(statement, values)).mappings())  # type: ignore[call-overload]
-
-    async def _cached(
-        self, key: _Key, load: Callable[[], Awaitable[list[RowMapping]]], fresh: bool
-    ) -> list[RowMapping]:
+    async def _cached(self, key: _Key, load: Callable[[], Awaitable[Sequence[Row]]], fresh: bool) -> Sequence[Row]:
         found = self._cache.get(key) if not fresh else None
         if found is not None and found[0] > time.monotonic():
             return found[1]
+        asking = self._asking.get(key) if not fresh else None
+        if asking is None:
+            asking = self._asking[key] = asyncio.ensure_future(self._ask(key, load))
+            asking.add_done_callback(partial(self._asked, key))
+        # Whoever goes away takes nobody else's answer along.
+        return await asyncio.shield(asking)
+
+    async def _ask(self, key: _Key, load: Callable[[], Awaitable[Sequence[Row]]]) -> Sequence[Row]:
         # From before the look-up: what is changed while it is on its way counts within the same time.
         until = time.monotonic() + CACHE_SECONDS
         rows = await load()
@@ -136,3 +139,10 @@ class Authenticator:
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
         return rows
+
+    def _asked(self, key: _Key, asking: "asyncio.Task[Sequence[Row]]") -> None:
+        if self._asking.get(key) is asking:
+            del self._asking[key]
+        if not asking.cancelled():
+            # Told to whoever waits, if anybody still does.
+            asking.exception()

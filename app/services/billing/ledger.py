@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Row, String, bindparam, text
+from sqlalchemy import BigInteger, Integer, String, bindparam, text
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -99,7 +99,19 @@ async def reserve(uow: UnitOfWork, holds: Sequence[Hold]) -> list[AppError | Non
         "api_keys": [hold.api_key_id for hold in priced],
     }
     rows = (await uow.session.execute(_RESERVE, values)).all()
-    refusals = {row.task_id: _refusal(hold, row) for hold, row in zip(priced, rows, strict=True)}
+    refusals = {
+        row.task_id: refusal_of(
+            {
+                "refusal": row.refusal,
+                "required": hold.micros,
+                "available": row.available,
+                "budget": row.budget_id,
+                "left": row.budget_left,
+            }
+        )
+        for hold, row in zip(priced, rows, strict=True)
+        if row.refusal is not None
+    }
     return [refusals.get(hold.task_id) for hold in holds]
 
 
@@ -136,13 +148,12 @@ async def post(
     return number
 
 
-def _refusal(hold: Hold, row: Row[Any]) -> AppError | None:
-    match row.refusal:
-        case "credits":
-            return InsufficientCredits(hold.micros, row.available)
-        case "budget":
-            return BudgetExceeded(row.budget_id, hold.micros, row.budget_left)
-    return None
+def refusal_of(told: Mapping[str, Any]) -> InsufficientCredits | BudgetExceeded:
+    """`told` is what the database says of it: `refusal` ("credits" or "budget"), and in micro-credits what was
+    `required` and is `available`, or of which `budget` is `left`."""
+    if told["refusal"] == "credits":
+        return InsufficientCredits(told["required"], told["available"])
+    return BudgetExceeded(UUID(str(told["budget"])), told["required"], told["left"])
 
 
 def _credits(micros: int) -> str:

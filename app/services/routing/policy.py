@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from app.db.hot import Row
 from app.services.routing.decide import Policy
 from app.services.routing.own import OwnConnection, OwnConnections
 
 MAX_MODELS = 20
-_STANDING = text(
-    """SELECT p.models, p.cells, p.providers, (
+# Of the present workspace, for whoever reads more of it in the same statement.
+COLUMNS = """p.models, p.cells, p.providers, (
         SELECT array_agg(b.scope_id) FROM budgets b
         JOIN budget_usage u ON u.budget_id = b.id AND u.starts_on = budget_period_start(b.period)
         WHERE b.workspace_id = current_workspace_id() AND u.used_micros >= b.soft_micros
@@ -20,9 +18,8 @@ _STANDING = text(
             'id', c.id, 'name', c.name, 'provider', c.provider, 'model', c.model,
             'context_tokens', c.context_tokens, 'max_output_tokens', c.max_output_tokens) ORDER BY c.id)
         FROM provider_connections c WHERE c.workspace_id = current_workspace_id() AND c.enabled
-    ) AS own
-    FROM (SELECT 1) one LEFT JOIN routing_policies p ON p.workspace_id = current_workspace_id()"""
-)
+    ) AS own"""
+FROM = "(SELECT 1) AS one LEFT JOIN routing_policies p ON p.workspace_id = current_workspace_id()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,9 @@ class Standing:
         return not self.passed.isdisjoint({None, *whose})
 
 
-async def standing(session: AsyncSession) -> Standing:
-    """Of the present workspace."""
-    row = (await session.execute(_STANDING)).one()
-    providers = frozenset(row.providers) if row.providers else None
-    own = OwnConnections([OwnConnection.from_json(each) for each in row.own or ()])
-    return Standing(Policy(row.models or (), row.cells or {}, providers), frozenset(row.passed or ()), own)
+def standing_of(row: Row) -> Standing:
+    """From a row with the columns above."""
+    providers = frozenset(row["providers"]) if row["providers"] else None
+    own = OwnConnections([OwnConnection.from_json(each) for each in row["own"] or ()])
+    policy = Policy(row["models"] or (), row["cells"] or {}, providers)
+    return Standing(policy, frozenset(row["passed"] or ()), own)

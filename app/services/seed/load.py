@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from app.db.engine import sqlalchemy_url
 from app.db.vault import Vault
 from app.errors import InvalidState
-from app.models import ApiKey, LedgerEntry, Membership, User, Worker, Workspace
+from app.models import ApiKey, LedgerEntry, Membership, TemplateVersion, User, Worker, Workspace
 from app.services.account import people
 from app.services.routing.catalogue import read_catalogue
 from app.services.seed.companies import Company, found
@@ -27,7 +27,7 @@ from app.services.seed.ledger import post_entries
 from app.services.seed.rows import AttemptRow, EventRow, TaskRow
 from app.services.seed.story import Routes
 from app.services.template import builtin
-from app.services.template.queries import COLUMNS, VERSION_COLUMNS
+from app.services.template.queries import COLUMNS
 
 BATCH = 5_000
 LANES = 3
@@ -147,8 +147,9 @@ async def _make_room(connection: AsyncConnection) -> None:
 
 async def _versions(connection: AsyncConnection) -> dict[str, UUID]:
     """The present version of each built-in template."""
-    latest = (COLUMNS.id == VERSION_COLUMNS.template_id) & (COLUMNS.latest_version == VERSION_COLUMNS.number)
-    statement = select(COLUMNS.slug, VERSION_COLUMNS.id).where(latest, COLUMNS.workspace_id.is_(None))
+    version = TemplateVersion.__table__.c  # type: ignore[attr-defined]
+    latest = (COLUMNS.id == version.template_id) & (COLUMNS.latest_version == version.number)
+    statement = select(COLUMNS.slug, version.id).where(latest, COLUMNS.workspace_id.is_(None))
     versions = {row.slug: row.id for row in await connection.execute(statement)}
     missing = [template.slug for template in builtin.load() if template.slug not in versions]
     if missing:

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, func, insert, select, update
 
+from app import clock
+from app.db.hot import Hot
 from app.models import Task, TaskAttempt, TaskEventKind, TaskStatus
 from app.providers.errors import NOT_CALLED
 from app.services.task import transition
@@ -24,6 +26,7 @@ WORKER_LOST = "worker_lost"
 PATIENCE = timedelta(hours=1)
 # Waiting would help nobody; spread all the same, so that a task which kills workers takes fewer others with it again.
 WORKER_LOST_SPREAD_SECONDS = 1.0
+_SUCCEED = "SELECT succeed_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS succeeded"
 _TASK = Task.__table__  # type: ignore[attr-defined]
 _ATTEMPT = TaskAttempt.__table__  # type: ignore[attr-defined]
 _rng = random.SystemRandom()
@@ -59,14 +62,31 @@ async def checkpoint(uow: UnitOfWork, task_id: UUID, number: int, text: str) -> 
     await uow.session.execute(_where(task_id, number).where(running).values(output_text=text))
 
 
-async def succeed(uow: UnitOfWork, task: Columns, *, output: Any, text: str, cost: Cost) -> bool:
-    """`task` is the running attempt's row. False where it was not the present one any more: then nothing changed."""
-    number = task["attempt"]
-    values = {"output": output, "error": None, "progress": 1.0}
-    after = await end(uow, task, TaskEventKind.SUCCEEDED, data={"attempt": number}, values=values, spent=cost.micros)
-    if after is not None:
-        await _close(uow, task["id"], number, TaskStatus.SUCCEEDED, text=text, cost=cost)
-    return after is not None
+async def succeed(hot: Hot, task: Columns, *, output: Any, text: str, cost: Cost) -> bool:
+    """`task` is the running attempt's row. False where it was not the present one any more: then nothing changed.
+
+    The workspace pays what the attempts cost, and never more than was held.
+    """
+    spent = task["spent_micros"] + cost.micros
+    (row,) = await hot.call(
+        _SUCCEED,
+        task["workspace_id"],
+        task["id"],
+        task["attempt"],
+        clock.now(),
+        output,
+        text,
+        cost.input_tokens,
+        cost.output_tokens,
+        cost.cached_input_tokens,
+        cost.micros,
+        cost.estimated,
+        task["holds"],
+        task["reserved_micros"],
+        min(task["reserved_micros"], spent),
+        spent,
+    )
+    return bool(row["succeeded"])
 
 
 async def move_on(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.db.availability import is_unavailable
+from app.db.hot import Hot
 from app.errors import AppError
-from app.principal import Permission, Principal
+from app.principal import Permission
 from app.services.task.create import CreateRequest, Outcome, create_tasks
 from app.services.task.plan import Intake
 from app.unit_of_work import UnitOfWorkFactory
@@ -38,7 +39,8 @@ class _Waiting:
 class TaskCreation:
     """One a process."""
 
-    def __init__(self, unit_of_work: UnitOfWorkFactory, intake: Intake) -> None:
+    def __init__(self, hot: Hot, unit_of_work: UnitOfWorkFactory, intake: Intake) -> None:
+        self._hot = hot
         self._unit_of_work = unit_of_work
         self._intake = intake
         # By workspace. One that is here has a transaction under way.
@@ -98,5 +100,7 @@ class TaskCreation:
 
     async def _create_together(self, workspace_id: UUID, batch: list[_Waiting]) -> list[Outcome | AppError]:
         terms = await self._intake.terms()
-        async with self._unit_of_work(Principal.system(workspace_id)) as uow:
-            return await create_tasks(uow, [waiting.request for waiting in batch], terms)
+        accepted = await create_tasks(self._hot, workspace_id, [waiting.request for waiting in batch], terms)
+        if accepted.made:
+            await self._unit_of_work.announce(accepted.queued, {workspace_id})
+        return accepted.outcomes

@@ -1,6 +1,7 @@
 """What a worker process asks of the queue: work, more time, and which of its work is no longer wanted.
 
-These look across workspaces, through functions of the database made for just that.
+These look across workspaces, through functions of the database made for just that. Each statement is a transaction: a
+process that freezes between two cannot keep others from claiming.
 """
 
 from collections.abc import Sequence
@@ -8,18 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Integer, RowMapping, bindparam, text
-from sqlalchemy import Uuid as UuidType
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from app.db.hot import Hot, Row
 
-_IDS = bindparam("ids", type_=ARRAY(UuidType))
-_ATTEMPTS = bindparam("attempts", type_=ARRAY(Integer))
-_CLAIM = text("SELECT * FROM claim_tasks(:claimant, :most, :per_workspace, :lease, :after, :taken)").bindparams(
-    bindparam("after", type_=UuidType)
-)
-_RENEW = text("SELECT id, attempt FROM renew_leases(:ids, :attempts, :lease)").bindparams(_IDS, _ATTEMPTS)
-_CANCELED = text("SELECT id, attempt FROM cancel_requests(:ids)").bindparams(_IDS)
+_CLAIM = "SELECT * FROM claim_tasks($1, $2, $3, $4, $5, $6)"
+_RENEW = "SELECT id, attempt FROM renew_leases($1, $2, $3)"
+_CANCELED = "SELECT id, attempt FROM cancel_requests($1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +23,7 @@ class Turn:
     workspace_id: UUID
     taken: int
 
-    def after(self, claimed: Sequence[RowMapping]) -> "Turn":
+    def after(self, claimed: Sequence[Row]) -> "Turn":
         """Once these were claimed, in this order."""
         if not claimed:
             return self
@@ -51,48 +45,28 @@ class Held:
 
 
 async def claim_tasks(
-    engine: AsyncEngine,
+    hot: Hot,
     *,
     claimant: str,
     most: int,
     per_workspace: int,
     lease: timedelta,
     turn: Turn = FIRST_TURN,
-) -> Sequence[RowMapping]:
+) -> Sequence[Row]:
     """Up to `most` due tasks, now RUNNING and leased to the claimant, in the order of the workspaces' turns.
 
     The next claim goes on with `turn.after` these.
     """
-    values = {
-        "claimant": claimant,
-        "most": most,
-        "per_workspace": per_workspace,
-        "lease": lease,
-        "after": turn.workspace_id,
-        "taken": turn.taken,
-    }
-    async with _at_once(engine) as connection:
-        return (await connection.execute(_CLAIM, values)).mappings().all()
+    return await hot.call(_CLAIM, claimant, most, per_workspace, lease, turn.workspace_id, turn.taken)
 
 
-async def renew_leases(engine: AsyncEngine, held: Sequence[Held], *, lease: timedelta) -> set[Held]:
+async def renew_leases(hot: Hot, held: Sequence[Held], *, lease: timedelta) -> set[Held]:
     """Those still held, for another lease from now. The rest belong to somebody else or have ended."""
-    values = {**_arrays(held), "lease": lease}
-    async with _at_once(engine) as connection:
-        return {Held(row.id, row.attempt) for row in await connection.execute(_RENEW, values)}
+    rows = await hot.call(_RENEW, [item.task_id for item in held], [item.attempt for item in held], lease)
+    return {Held(row["id"], row["attempt"]) for row in rows}
 
 
-async def canceled(engine: AsyncEngine, held: Sequence[Held]) -> set[Held]:
+async def canceled(hot: Hot, held: Sequence[Held]) -> set[Held]:
     """Those that somebody asked to cancel."""
-    async with _at_once(engine) as connection:
-        rows = await connection.execute(_CANCELED, {"ids": _arrays(held)["ids"]})
-        return {Held(row.id, row.attempt) for row in rows} & set(held)
-
-
-def _at_once(engine: AsyncEngine) -> AsyncConnection:
-    """Each statement is a transaction: a process that freezes between two cannot keep others from claiming."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-
-
-def _arrays(held: Sequence[Held]) -> dict[str, list[UUID] | list[int]]:
-    return {"ids": [item.task_id for item in held], "attempts": [item.attempt for item in held]}
+    rows = await hot.call(_CANCELED, [item.task_id for item in held])
+    return {Held(row["id"], row["attempt"]) for row in rows} & set(held)

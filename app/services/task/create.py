@@ -1,29 +1,28 @@
-"""Accepts tasks: plans them, holds credits for them, writes row and first event."""
+"""Accepts tasks in two statements: one reads what they are decided by, one holds credits and writes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, literal, select
-from sqlalchemy.dialects.postgresql import JSONB
-
-from app import ids
+from app import clock, ids
+from app.db.availability import LOCK_NOT_AVAILABLE, sqlstate_of
+from app.db.hot import Fetch, Hot, Row
 from app.errors import AppError, ErrorCode
-from app.models import Task, TaskEvent, TaskEventKind, TaskStatus
+from app.models import TaskStatus
 from app.principal import Principal
 from app.services.billing import ledger
-from app.services.billing.ledger import Hold, InsufficientCredits
-from app.services.task import idempotency, queries
+from app.services.billing.ledger import Hold
+from app.services.task import queries
 from app.services.task.draft import TaskDraft
-from app.services.task.idempotency import fingerprint
+from app.services.task.idempotency import IdempotencyInProgress, IdempotencyKeyMismatch, fingerprint
 from app.services.task.plan import Plan, Planner, Terms
 from app.services.task.wait import CREDITS_PATIENCE, credits_wait
-from app.unit_of_work import UnitOfWork
 
 MAX_BATCH = 500
-_TASK = Task.__table__  # type: ignore[attr-defined]
-_EVENT = TaskEvent.__table__  # type: ignore[attr-defined]
+NOTHING_TOLD: Mapping[str, Any] = {"earlier": {}, "refused": {}}
+_ACCEPT = "SELECT accepted.told, (accepted.task).* FROM accept_tasks($1, $2, $3, $4) AS accepted"
 
 
 class Replayed(AppError):
@@ -51,57 +50,131 @@ class CreateRequest:
 class Outcome:
     """For each draft its task or its error, in order; `replayed` where an earlier request did it."""
 
-    results: list[RowMapping | AppError]
+    results: list[Row | AppError]
     replayed: bool = False
 
 
-async def create_tasks(uow: UnitOfWork, requests: Sequence[CreateRequest], terms: Terms) -> list[Outcome | AppError]:
-    """For each request what became of it, in order: neither a wrong one nor a wrong draft holds up the others.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """For each request what became of it, in order; how many tasks were made, and how many of them are due."""
 
-    They are of one workspace, whose tasks their callers may create, and no two have the same key. Raises
-    IdempotencyInProgress where a request with one of the keys is under way elsewhere.
-    """
-    prints = {request.key: fingerprint(request.drafts) for request in requests if request.key is not None}
-    earlier = await idempotency.begin(uow, prints)
-    replayed = await _replay(uow, earlier)
-    created = iter(await _create_new(uow, [request for request in requests if request.key not in replayed], terms))
-    return [replayed[request.key] if request.key in replayed else next(created) for request in requests]
+    outcomes: list[Outcome | AppError]
+    made: int
+    queued: int
 
 
-class Accepted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Planned:
     """What is going to be a task, where there are credits for it."""
 
     task_id: UUID
-    caller: Principal
     plan: Plan
 
 
-async def _create_new(uow: UnitOfWork, requests: Sequence[CreateRequest], terms: Terms) -> list[Outcome]:
-    planner = await Planner.begin(uow, terms)
-    planned = [[await _plan(planner, request.principal, draft) for draft in request.drafts] for request in requests]
-    refusals = await _reserve(uow, [item for items in planned for item in items if isinstance(item, Accepted)])
-    decided = [[_result(item, refusals) for item in items] for items in planned]
-    columns = [_columns(uow, *item) for items in decided for item in items if not isinstance(item, AppError)]
-    rows = await _write(uow, columns)
-    outcomes = [
-        Outcome([item if isinstance(item, AppError) else rows[item[0].task_id] for item in items]) for items in decided
+async def create_tasks(hot: Hot, workspace_id: UUID, requests: Sequence[CreateRequest], terms: Terms) -> Accepted:
+    """Neither a wrong request nor a wrong draft holds up the others.
+
+    They are of this workspace, whose tasks their callers may create, and no two have the same key. Raises
+    IdempotencyInProgress where a request with one of the keys is under way elsewhere.
+    """
+    now, fetch = clock.now(), hot.of(Principal.system(workspace_id))
+    planner = await Planner.begin(fetch, terms, (draft for request in requests for draft in request.drafts), now)
+    planned = [[_plan(planner, request.principal, draft) for draft in request.drafts] for request in requests]
+    items = [
+        _columns(item, request, now)
+        for request, plans in zip(requests, planned, strict=True)
+        for item in plans
+        if isinstance(item, Planned)
     ]
-    await _keep(uow, requests, outcomes)
-    return outcomes
+    keyed = [
+        _keyed(request, plans) for request, plans in zip(requests, planned, strict=True) if request.key is not None
+    ]
+    if items or keyed:
+        told, rows = await _accept(hot, workspace_id, now, items, keyed)
+    else:
+        told, rows = NOTHING_TOLD, {}
+    earlier = await _earlier(fetch, requests, told["earlier"])
+    outcomes = [
+        earlier[request.key] if request.key in earlier else Outcome([_result(item, rows, told) for item in plans])
+        for request, plans in zip(requests, planned, strict=True)
+    ]
+    queued = sum(row["status"] == TaskStatus.QUEUED for row in rows.values())
+    return Accepted(outcomes, len(rows), queued)
 
 
-async def _plan(planner: Planner, caller: Principal, draft: TaskDraft) -> Accepted | AppError:
+def _plan(planner: Planner, caller: Principal, draft: TaskDraft) -> Planned | AppError:
     try:
-        return Accepted(ids.new_id(), caller, await planner.plan(draft, caller.api_key_id))
+        return Planned(ids.new_id(), planner.plan(draft, caller.api_key_id))
     except AppError as error:
         return error
 
 
-async def _reserve(uow: UnitOfWork, accepted: Sequence[Accepted]) -> dict[UUID, AppError]:
-    """Why nothing is held for a task, of those for which nothing is."""
-    holds = [hold_of(item.task_id, item.caller, item.plan) for item in accepted]
-    refusals = await ledger.reserve(uow, holds)
-    return {hold.task_id: refusal for hold, refusal in zip(holds, refusals, strict=True) if refusal is not None}
+async def _accept(
+    hot: Hot, workspace_id: UUID, now: datetime, items: list[dict[str, Any]], keyed: list[dict[str, Any]]
+) -> tuple[Mapping[str, Any], dict[UUID, Row]]:
+    """What there is to tell, and the rows that were made. Raises IdempotencyInProgress."""
+    try:
+        found = await hot.call(_ACCEPT, workspace_id, now, items, keyed)
+    except Exception as error:
+        if sqlstate_of(error) != LOCK_NOT_AVAILABLE or not keyed:
+            raise
+        raise IdempotencyInProgress from None
+    if found and found[0]["told"] is not None:
+        told, *made = found
+        return told["told"], {row["id"]: row for row in made}
+    return NOTHING_TOLD, {row["id"]: row for row in found}
+
+
+def _result(item: Planned | AppError, rows: Mapping[UUID, Row], told: Mapping[str, Any]) -> Row | AppError:
+    if isinstance(item, AppError):
+        return item
+    refusal = told["refused"].get(str(item.task_id))
+    return rows[item.task_id] if refusal is None else ledger.refusal_of(refusal)
+
+
+async def _earlier(
+    fetch: Fetch, requests: Sequence[CreateRequest], told: Mapping[str, Any]
+) -> dict[str | None, Outcome | AppError]:
+    """By key, what each repeated request was answered, with its tasks as they are now."""
+    answers = dict[str, list[dict[str, Any]]]()
+    earlier = dict[str | None, Outcome | AppError]()
+    for request in requests:
+        if request.key is not None and request.key in told:
+            stored = told[request.key]
+            if stored["fingerprint"] == fingerprint(request.drafts).hex():
+                answers[request.key] = stored["answer"]["results"]
+            else:
+                earlier[request.key] = IdempotencyKeyMismatch()
+    wanted = {UUID(item["task"]) for items in answers.values() for item in items if "task" in item}
+    rows = {row["id"]: row for row in await fetch(queries.BY_IDS, list(wanted))} if wanted else {}
+    for key, items in answers.items():
+        earlier[key] = Outcome([_again(item, rows) for item in items], replayed=True)
+    return earlier
+
+
+def _again(item: Mapping[str, Any], rows: Mapping[UUID, Row]) -> Row | AppError:
+    if "task" in item:
+        return rows[UUID(item["task"])]
+    if "refusal" in item:
+        return ledger.refusal_of(item)
+    return Replayed(ErrorCode(item["code"]), item["message"], tuple(item["path"]))
+
+
+def _keyed(request: CreateRequest, plans: Sequence[Planned | AppError]) -> dict[str, Any]:
+    """A request with a key, and what is kept for whoever repeats it, as accept_tasks takes it."""
+    wrong = not request.keep_errors and any(isinstance(item, AppError) for item in plans)
+    return {
+        "key": request.key,
+        "fingerprint": fingerprint(request.drafts).hex(),
+        "answer": None if wrong else [_as_json(item) for item in plans],
+        "whole": not request.keep_errors,
+    }
+
+
+def _as_json(item: Planned | AppError) -> dict[str, Any]:
+    if isinstance(item, AppError):
+        return {"code": item.code, "message": item.message, "path": item.path}
+    return {"task": item.task_id}
 
 
 def hold_of(task_id: UUID, caller: Principal, plan: Plan) -> Hold:
@@ -116,109 +189,34 @@ def hold_of(task_id: UUID, caller: Principal, plan: Plan) -> Hold:
     )
 
 
-def _result(item: Accepted | AppError, refusals: Mapping[UUID, AppError]) -> tuple[Accepted, bool] | AppError:
-    """With whether credits are held for it: where there are none, it waits for them if its draft says so."""
-    if isinstance(item, AppError):
-        return item
-    refusal = refusals.get(item.task_id)
-    if refusal is None:
-        return item, True
-    return (item, False) if isinstance(refusal, InsufficientCredits) and item.plan.draft.wait_for_credits else refusal
-
-
-async def _keep(uow: UnitOfWork, requests: Sequence[CreateRequest], outcomes: Sequence[Outcome]) -> None:
-    """The answers to requests with a key, for whoever repeats them."""
-    answers, wrong = dict[str, dict[str, Any]](), list[str]()
-    for request, outcome in zip(requests, outcomes, strict=True):
-        if request.key is None:
-            continue
-        if request.keep_errors or not any(isinstance(item, AppError) for item in outcome.results):
-            answers[request.key] = {"results": [_as_json(item) for item in outcome.results]}
-        else:
-            wrong.append(request.key)
-    await idempotency.record(uow, answers)
-    await idempotency.release(uow, wrong)
-
-
-async def _replay(
-    uow: UnitOfWork, earlier: Mapping[str, dict[str, Any] | AppError]
-) -> dict[str | None, Outcome | AppError]:
-    """By key, what each request was answered, with its tasks as they are now."""
-    replayed = dict[str | None, Outcome | AppError]()
-    answers = {key: answer["results"] for key, answer in earlier.items() if not isinstance(answer, AppError)}
-    wanted = {UUID(item["task"]) for items in answers.values() for item in items if "task" in item}
-    found = (await uow.session.execute(queries.by_ids(wanted))).mappings() if wanted else ()
-    rows = {row["id"]: row for row in found}
-    for key, answer in earlier.items():
-        if isinstance(answer, AppError):
-            replayed[key] = answer
-        else:
-            replayed[key] = Outcome([_again(item, rows) for item in answers[key]], replayed=True)
-    return replayed
-
-
-def _again(item: Mapping[str, Any], rows: Mapping[UUID, RowMapping]) -> RowMapping | AppError:
-    if "task" in item:
-        return rows[UUID(item["task"])]
-    return Replayed(ErrorCode(item["code"]), item["message"], tuple(item["path"]))
-
-
-def _as_json(result: RowMapping | AppError) -> dict[str, Any]:
-    if isinstance(result, AppError):
-        return {"code": result.code, "message": result.message, "path": result.path}
-    return {"task": str(result["id"])}
-
-
-def _columns(uow: UnitOfWork, accepted: Accepted, funded: bool) -> dict[str, Any]:
-    draft, plan = accepted.plan.draft, accepted.plan
-    scheduled = draft.run_at is not None and draft.run_at > uow.now
-    return {
-        "id": accepted.task_id,
-        "workspace_id": uow.principal.workspace_id,
+def _columns(item: Planned, request: CreateRequest, now: datetime) -> dict[str, Any]:
+    """A task as accept_tasks takes it."""
+    draft, plan, caller = item.plan.draft, item.plan, request.principal
+    scheduled = draft.run_at is not None and draft.run_at > now
+    columns = {
+        "key": request.key,
+        "ceiling": plan.ceiling_micros,
+        "template": plan.template_id,
+        "waits": draft.wait_for_credits,
+        "id": item.task_id,
         "type": draft.type,
-        "status": (TaskStatus.SCHEDULED if scheduled else TaskStatus.QUEUED) if funded else TaskStatus.WAITING,
+        "status": TaskStatus.SCHEDULED if scheduled else TaskStatus.QUEUED,
         "input": draft.input,
         "template_version_id": plan.version_id,
         "worker_id": draft.worker_id,
-        "created_by": accepted.caller.user_id,
-        "api_key_id": accepted.caller.api_key_id,
+        "created_by": caller.user_id,
+        "api_key_id": caller.api_key_id,
         "complexity": draft.complexity,
         "cost_sensitive": draft.cost_sensitive,
         "priority": draft.priority,
         "routing": plan.decision.as_json() if plan.decision is not None else None,
         "max_cost_micros": draft.max_cost_micros,
-        "reserved_micros": plan.ceiling_micros if funded else 0,
-        "holds": 1 if funded else 0,
         "max_attempts": draft.max_attempts,
         "run_at": draft.run_at if scheduled else None,
         "expires_at": draft.expires_at,
-        "wait": None if funded else credits_wait(),
-        "wait_until": None if funded else draft.expires_at or uow.now + CREDITS_PATIENCE,
         "metadata": draft.metadata,
-        "tags": list(draft.tags),
-        "event_seq": 1,
-        "created_at": uow.now,
+        "tags": draft.tags,
     }
-
-
-async def _write(uow: UnitOfWork, tasks: list[dict[str, Any]]) -> dict[UUID, RowMapping]:
-    if not tasks:
-        return {}
-    result = await uow.session.execute(insert(_TASK).returning(*_TASK.c), tasks)
-    rows = {row["id"]: row for row in result.mappings()}
-    first_events = select(
-        _TASK.c.id,
-        literal(1),
-        _TASK.c.workspace_id,
-        _TASK.c.event_xid,
-        literal(TaskEventKind.CREATED.value),
-        _TASK.c.status,
-        literal(0),
-        literal({}, JSONB),
-        _TASK.c.created_at,
-    ).where(_TASK.c.workspace_id == uow.principal.workspace_id, _TASK.c.id.in_(rows))
-    columns = ["task_id", "seq", "workspace_id", "xid", "kind", "status", "attempt", "data", "at"]
-    await uow.session.execute(insert(_EVENT).from_select(columns, first_events))
-    uow.log_events()
-    uow.queue_tasks(sum(row["status"] == TaskStatus.QUEUED for row in rows.values()))
-    return rows
+    if draft.wait_for_credits:
+        columns |= {"wait": credits_wait(), "wait_until": draft.expires_at or now + CREDITS_PATIENCE}
+    return columns

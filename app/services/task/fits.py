@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from app.db.reader import Reader
+from app.db.hot import Fetch
 from app.services.task.queries import Columns, TaskFilter
 from app.services.template import queries as templates
 
@@ -11,9 +11,9 @@ from app.services.template import queries as templates
 class Sieve:
     """A subscription's filter. Which template a version belongs to never changes, so it is asked once."""
 
-    def __init__(self, wanted: TaskFilter, reader: Reader) -> None:
+    def __init__(self, wanted: TaskFilter, fetch: Fetch) -> None:
         self._wanted = wanted
-        self._reader = reader
+        self._fetch = fetch
         self._templates: dict[UUID, UUID | None] = {}
 
     async def lets_through(self, task: Columns) -> bool:
@@ -24,8 +24,8 @@ class Sieve:
     async def _template_of(self, task: Columns) -> UUID | None:
         version_id = task["template_version_id"]
         if version_id is not None and version_id not in self._templates:
-            version = await self._reader.row(templates.versions_by_ids([version_id]))
-            self._templates[version_id] = version["template_id"] if version is not None else None
+            versions = await self._fetch(templates.VERSIONS_BY_IDS, [version_id])
+            self._templates[version_id] = versions[0]["template_id"] if versions else None
         return self._templates.get(version_id)
 
 

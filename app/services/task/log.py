@@ -9,16 +9,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, RowMapping, bindparam, text
-from sqlalchemy import Uuid as UuidType
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from app.db.hot import Hot
 from app.errors import InvalidInput
 from app.events.feed import Feed
 from app.events.hub import Hub
 from app.models import TaskEventKind, TaskStatus
-from app.models.columns import Xid8
 from app.services.routing.decide import ceiling_of
 from app.services.task.lifecycle import TERMINAL
 from app.services.task.queries import Columns
@@ -100,7 +95,7 @@ class LoggedEvent:
     task: Columns = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, row: RowMapping, task: Columns) -> "LoggedEvent":
+    def of(cls, row: Columns, task: Columns) -> "LoggedEvent":
         return cls(
             key=row["workspace_id"],
             position=Position(row["xid"], row["task_id"], row["seq"]),
@@ -147,45 +142,30 @@ def _unfunded(event: LoggedEvent) -> bool:
 
 
 TaskFeed = Feed[UUID, LoggedEvent]
-_READ = text("SELECT * FROM read_task_events(:workspaces, :xids, :tasks, :seqs, :page)").bindparams(
-    bindparam("workspaces", type_=ARRAY(UuidType)),
-    bindparam("xids", type_=ARRAY(Xid8)),
-    bindparam("tasks", type_=ARRAY(UuidType)),
-    bindparam("seqs", type_=ARRAY(Integer)),
-)
-_READ_TASKS = text("SELECT * FROM read_tasks(:ids)").bindparams(bindparam("ids", type_=ARRAY(UuidType)))
-_HEAD = text("SELECT * FROM task_events_head(:workspace)")
+_READ = "SELECT * FROM read_task_events($1, $2, $3, $4, $5)"
+_READ_TASKS = "SELECT * FROM read_tasks($1)"
+_HEAD = "SELECT * FROM task_events_head($1)"
 
 
-def task_feed(engine: AsyncEngine, hub: Hub) -> TaskFeed:
+def task_feed(hot: Hot, hub: Hub) -> TaskFeed:
     """The process's shared tail of the log. It reads for every workspace that somebody here watches."""
 
     async def read_log(places: Mapping[UUID, Any], page: int) -> Sequence[LoggedEvent]:
-        positions = list(places.values())
-        values = {
-            "workspaces": list(places),
-            "xids": [position[0] for position in positions],
-            "tasks": [position[1] for position in positions],
-            "seqs": [position[2] for position in positions],
-            "page": page,
-        }
-        async with engine.connect() as connection:
-            rows = (await connection.execute(_READ, values)).mappings().all()
-            if not rows:
-                return []
-            # In a snapshot that is not older, so each task is as it stands after its event, or later.
-            found = await connection.execute(_READ_TASKS, {"ids": list({row["task_id"] for row in rows})})
-            tasks = {task["id"]: task for task in found.mappings()}
-        return [LoggedEvent.of(row, tasks[row["task_id"]]) for row in rows]
+        xids, tasks, seqs = (list(column) for column in zip(*places.values(), strict=True))
+        rows = await hot.call(_READ, list(places), xids, tasks, seqs, page)
+        if not rows:
+            return []
+        # In a snapshot that is not older, so each task is as it stands after its event, or later.
+        found = {task["id"]: task for task in await hot.call(_READ_TASKS, list({row["task_id"] for row in rows}))}
+        return [LoggedEvent.of(row, found[row["task_id"]]) for row in rows]
 
     async def read_head(workspace_id: UUID) -> Position:
-        return await log_head(engine, workspace_id)
+        return await log_head(hot, workspace_id)
 
     return Feed(hub, read_log, read_head, channel_of=workspace_channel, page=PAGE)
 
 
-async def log_head(engine: AsyncEngine, workspace_id: UUID) -> Position:
+async def log_head(hot: Hot, workspace_id: UUID) -> Position:
     """The last position that a reader may have seen by now: nothing below it can still appear."""
-    async with engine.connect() as connection:
-        row = (await connection.execute(_HEAD, {"workspace": workspace_id})).one_or_none()
-    return Position(row.xid, row.task_id, row.seq) if row else BEGINNING
+    rows = await hot.call(_HEAD, workspace_id)
+    return Position(rows[0]["xid"], rows[0]["task_id"], rows[0]["seq"]) if rows else BEGINNING

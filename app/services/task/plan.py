@@ -3,26 +3,27 @@
 A real task, a quote and an explanation all come from here.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row
 
-from app.errors import InvalidInput
+from app import ids
+from app.db.hot import Fetch
+from app.errors import InvalidInput, NotFound
 from app.models import WorkerKind
 from app.services.billing import tokens
+from app.services.routing import policy
 from app.services.routing.decide import Installation, RoutingDecision, RoutingRequest, decide
 from app.services.routing.installation import Router
-from app.services.routing.policy import Standing, standing
+from app.services.routing.policy import Standing, standing_of
 from app.services.task import prompt
-from app.services.task.draft import TaskDraft, check
-from app.services.template import queries as templates
+from app.services.task.draft import TYPE_PATTERN, TaskDraft, check
 from app.services.template.schema_check import check_input
-from app.services.worker import queries as workers
 from app.services.worker.limits import WorkerLimits
-from app.unit_of_work import UnitOfWork
 
 # What a task may cost at most where nobody says: twice its template's price, and never more than a credit.
 DEFAULT_CEILING_MICROS = 1_000_000
@@ -61,75 +62,114 @@ class Plan:
         return self.decision.ceiling_micros if self.decision is not None else 0
 
 
+Version: TypeAlias = Mapping[str, Any]
+Worker: TypeAlias = Mapping[str, Any]
+# The version that a task of this template, or of this type, is pinned to: the named template's latest, else that of the
+# template whose slug is the type, the workspace's own before the built-in one.
+_LATEST = "FROM templates t JOIN template_versions v ON v.template_id = t.id AND v.number = t.latest_version"
+# In one statement: what the workspace has said ($1 templates, $2 types, of the same length), and the workers ($3).
+_WORLD = f"""
+    SELECT {policy.COLUMNS}, (
+        SELECT jsonb_agg(to_jsonb(version) || jsonb_build_object('asked', asked.n))
+        FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (template_id, type, n), LATERAL (
+            SELECT * FROM (
+                SELECT v.*, 1 AS choice {_LATEST} WHERE t.id = asked.template_id
+                UNION ALL SELECT v.*, 1 {_LATEST} WHERE asked.template_id IS NULL
+                    AND t.workspace_id = current_workspace_id() AND t.slug = asked.type
+                UNION ALL SELECT v.*, 2 {_LATEST} WHERE asked.template_id IS NULL
+                    AND t.workspace_id IS NULL AND t.slug = asked.type
+            ) AS found ORDER BY choice LIMIT 1
+        ) AS version
+    ) AS versions, (
+        SELECT jsonb_agg(to_jsonb(w)) FROM workers w WHERE w.id = ANY ($3::uuid[])
+    ) AS workers
+    FROM {policy.FROM}
+"""  # noqa: S608  our own text
+
+
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """For the tasks of one transaction: they are decided by the same state of the world, which is read once."""
+    """For tasks that are made together: they are decided by the same state of the world, which is read once."""
 
-    uow: UnitOfWork
+    now: datetime
     max_input_bytes: int
     here: Installation
     standing: Standing
-    versions: dict[tuple[UUID | None, str], Row[Any] | None] = field(default_factory=dict)
-    workers: dict[UUID, Row[Any]] = field(default_factory=dict)
+    versions: Mapping[tuple[UUID | None, str], Version]
+    workers: Mapping[UUID, Worker]
 
     @classmethod
-    async def begin(cls, uow: UnitOfWork, terms: Terms) -> "Planner":
-        mine = await standing(uow.session)
-        return cls(uow, terms.max_input_bytes, terms.here.seen_with(mine.own), mine)
+    async def begin(cls, fetch: Fetch, terms: Terms, drafts: Iterable[TaskDraft], now: datetime) -> "Planner":
+        """What these drafts name is read, as far as it is there for whoever `fetch` reads for."""
+        drafts = list(drafts)
+        # What is no type is refused by `plan`; some of it could not even be asked for.
+        asked = list({_key(draft): None for draft in drafts if TYPE_PATTERN.fullmatch(draft.type)})
+        workers = list({draft.worker_id: None for draft in drafts if draft.worker_id is not None})
+        (row,) = await fetch(_WORLD, [each[0] for each in asked], [each[1] for each in asked], workers)
+        mine = standing_of(row)
+        return cls(
+            now,
+            terms.max_input_bytes,
+            terms.here.seen_with(mine.own),
+            mine,
+            {asked[found["asked"] - 1]: found for found in row["versions"] or ()},
+            {UUID(found["id"]): found for found in row["workers"] or ()},
+        )
 
-    async def plan(self, draft: TaskDraft, api_key_id: UUID | None) -> Plan:
+    def plan(self, draft: TaskDraft, api_key_id: UUID | None) -> Plan:
         """For a caller with this key, if any. Raises InvalidInput, LimitExceeded, NotFound or NoProvider, with the
         field's name."""
-        check(draft, now=self.uow.now, max_input_bytes=self.max_input_bytes)
-        version = await self._version(draft)
-        if version is not None and version.input_schema is not None:
-            check_input(version.input_schema, draft.input)
-        worker = await self._worker(draft.worker_id) if draft.worker_id else None
-        if worker is not None and not worker.enabled:
+        check(draft, now=self.now, max_input_bytes=self.max_input_bytes)
+        version = self._version(draft)
+        if version is not None and version["input_schema"] is not None:
+            check_input(version["input_schema"], draft.input)
+        worker = self._worker(draft)
+        if worker is not None and not worker["enabled"]:
             raise InvalidInput("This worker is disabled.", ("workerId",))
-        template_id = version.template_id if version is not None else None
-        version_id = version.id if version is not None else None
-        if worker is not None and worker.kind != WorkerKind.AI:
+        template_id = UUID(version["template_id"]) if version is not None else None
+        version_id = UUID(version["id"]) if version is not None else None
+        if worker is not None and worker["kind"] != WorkerKind.AI:
             return Plan(draft, version_id, template_id, None)
-        request = self._request(draft, version, worker, api_key_id)
+        request = self._request(draft, version, template_id, worker, api_key_id)
         try:
             return Plan(draft, version_id, template_id, decide(request, self.here))
         except InvalidInput as error:
-            if error.path == ("maxCost",) and request.most_micros == _limits(worker).max_cost_micros:
+            if error.path == ("maxCost",) and request.most_micros == WorkerLimits.of(worker).max_cost_micros:
                 raise InvalidInput(f"{error.message} That is the limit of the worker.", ("workerId",)) from None
             raise
 
-    async def _version(self, draft: TaskDraft) -> Row[Any] | None:
-        key = draft.template_id, draft.type
-        if key not in self.versions:
-            self.versions[key] = await templates.version_for(
-                self.uow.session, template_id=draft.template_id, slug=draft.type
-            )
-        return self.versions[key]
+    def _version(self, draft: TaskDraft) -> Version | None:
+        version = self.versions.get(_key(draft))
+        if version is None and draft.template_id is not None:
+            raise NotFound("Template", ids.encode(ids.TEMPLATE, draft.template_id), ("templateId",))
+        return version
 
-    async def _worker(self, worker_id: UUID) -> Row[Any]:
-        if worker_id not in self.workers:
-            self.workers[worker_id] = await workers.get(self.uow.session, worker_id)
-        return self.workers[worker_id]
+    def _worker(self, draft: TaskDraft) -> Worker | None:
+        if draft.worker_id is None:
+            return None
+        worker = self.workers.get(draft.worker_id)
+        if worker is None:
+            raise NotFound("Worker", ids.encode(ids.WORKER, draft.worker_id), ("workerId",))
+        return worker
 
     def _request(
-        self, draft: TaskDraft, version: Row[Any] | None, worker: Row[Any] | None, api_key_id: UUID | None
+        self,
+        draft: TaskDraft,
+        version: Version | None,
+        template_id: UUID | None,
+        worker: Worker | None,
+        api_key_id: UUID | None,
     ) -> RoutingRequest:
-        asked = prompt.build(
-            {"type": draft.type, "input": draft.input},
-            version._mapping if version is not None else None,
-            worker._mapping if worker is not None else None,
-        )
+        asked = prompt.build({"type": draft.type, "input": draft.input}, version, worker)
         schema = orjson.dumps(asked.output_schema).decode() if asked.output_schema is not None else ""
-        config: dict[str, Any] = version.config if version is not None else {}
-        limits = _limits(worker)
-        whose = (draft.worker_id, version.template_id if version is not None else None, api_key_id)
+        config: dict[str, Any] = version["config"] if version is not None else {}
+        limits = WorkerLimits.of(worker)
         return RoutingRequest(
             complexity=draft.complexity,
             cost_sensitive=draft.cost_sensitive,
             model=draft.model,
-            worker_provider=worker.provider if worker is not None else None,
-            worker_model=worker.model if worker is not None else None,
+            worker_provider=worker["provider"] if worker is not None else None,
+            worker_model=worker["model"] if worker is not None else None,
             policy=self.standing.policy,
             model_class=config.get("modelClass"),
             tier=config.get("tier"),
@@ -137,12 +177,13 @@ class Planner:
             input_tokens=tokens.at_most(asked.system, asked.user, schema),
             output_tokens=_least(asked.max_tokens, limits.max_output_tokens),
             most_micros=_least(_most(draft, config), limits.max_cost_micros),
-            budget_passed=self.standing.budget_passed(*whose),
+            budget_passed=self.standing.budget_passed(draft.worker_id, template_id, api_key_id),
         )
 
 
-def _limits(worker: Row[Any] | None) -> WorkerLimits:
-    return WorkerLimits.of(worker._mapping if worker is not None else None)
+def _key(draft: TaskDraft) -> tuple[UUID | None, str]:
+    """What its version is found by."""
+    return draft.template_id, "" if draft.template_id is not None else draft.type
 
 
 def _least(wanted: int, limit: int | None) -> int:

@@ -1,6 +1,7 @@
 """What a model is asked: the template's prompt with the task's input, or the task itself where there is none."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ class Prompt:
     temperature: float | None
 
 
-def build(task: Columns, version: Columns | None, worker: Columns | None) -> Prompt:
+def build(task: Columns, version: Mapping[str, Any] | None, worker: Mapping[str, Any] | None) -> Prompt:
     """`task` has a type and an input; `version` and `worker` are the rows that it names, or None."""
     parameters: dict[str, Any] = {
         **(version["config"] if version else {}),

@@ -1,15 +1,14 @@
 """Reads of tasks: columns, never instances; each for one workspace."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, String, cast, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on
+from sqlalchemy import RowMapping, Select, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Text
 
 from app import ids
 from app.errors import NotFound
@@ -20,7 +19,7 @@ COLUMNS = Task.__table__.c  # type: ignore[attr-defined]
 ATTEMPT_COLUMNS = TaskAttempt.__table__.c  # type: ignore[attr-defined]
 EVENT_COLUMNS = TaskEvent.__table__.c  # type: ignore[attr-defined]
 # As read from the table, or as it stood at an event.
-Columns: TypeAlias = RowMapping | dict[str, Any]
+Columns: TypeAlias = Mapping[Any, Any]
 # Between the clocks of the processes that wrote a task's row and its events.
 CLOCK_SKEW = timedelta(hours=1)
 _VERSION = TemplateVersion.__table__.c  # type: ignore[attr-defined]
@@ -44,8 +43,8 @@ class TaskFilter:
     input_contains: Any = None
 
 
-def by_ids(tasks: Collection[UUID]) -> Select[Any]:
-    return select(*COLUMNS).where(COLUMNS.id.in_(tasks))
+BY_IDS = "SELECT * FROM tasks WHERE workspace_id = current_workspace_id() AND id = ANY ($1::uuid[])"
+NEWEST = "SELECT * FROM tasks WHERE workspace_id = current_workspace_id() ORDER BY id DESC LIMIT 1"
 
 
 def attempts_of(task_id: UUID) -> Select[Any]:
@@ -69,16 +68,6 @@ def last_seq_before(task: Columns, xid: int, other_task_id: UUID) -> Select[Any]
     beside = (EVENT_COLUMNS.xid == literal(xid, Xid8)) & (EVENT_COLUMNS.task_id < other_task_id)
     seq = func.max(EVENT_COLUMNS.seq).label("seq")
     return events_of(task).with_only_columns(seq).where(earlier | beside)
-
-
-def count(wanted: TaskFilter) -> Select[Any]:
-    return select(func.count().label("count")).select_from(Task).where(*matching(wanted))
-
-
-def newest() -> Select[Any]:
-    return (
-        select(*COLUMNS).where(COLUMNS.workspace_id == func.current_workspace_id()).order_by(COLUMNS.id.desc()).limit(1)
-    )
 
 
 def outputs_of(task_id: UUID) -> Select[Any]:
@@ -115,43 +104,75 @@ def queue_positions(tasks: Collection[UUID]) -> Select[Any]:
     return select(due.c.id, due.c.position).where(due.c.id.in_(tasks))
 
 
-def matching(wanted: TaskFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [COLUMNS.workspace_id == func.current_workspace_id()]
-    if wanted.statuses is not None:
-        conditions.append(COLUMNS.status.in_(wanted.statuses))
-    if wanted.types is not None:
-        conditions.append(COLUMNS.type.in_(wanted.types))
-    if wanted.worker_id is not None:
-        conditions.append(COLUMNS.worker_id == wanted.worker_id)
-    if wanted.template_id is not None:
-        versions = select(_VERSION.id).where(_VERSION.template_id == wanted.template_id)
-        conditions.append(COLUMNS.template_version_id.in_(versions))
-    if wanted.tags is not None:
-        conditions.append(COLUMNS.tags.contains(cast(list(wanted.tags), ARRAY(Text))))
-    if wanted.error_codes is not None:
-        conditions.append(COLUMNS.error["code"].astext.in_(wanted.error_codes))
-    if wanted.search:
-        in_tags = cast(wanted.search, String) == func.any(COLUMNS.tags)
-        conditions.append(or_(COLUMNS.type.icontains(wanted.search, autoescape=True), in_tags))
-    if wanted.input_contains is not None:
-        conditions.append(COLUMNS.input.contains(cast(wanted.input_contains, JSONB)))
-    return conditions + _between(wanted)
+class Conditions:
+    """Of a SELECT from tasks, in the present workspace: SQL with parameters $1, $2 …, and their values."""
+
+    def __init__(self) -> None:
+        self._parts = ["workspace_id = current_workspace_id()"]
+        self.values: list[Any] = []
+
+    def add(self, condition: str, *values: Any) -> None:
+        """`{}` in the condition stands for each value, in order."""
+        numbers = (f"${len(self.values) + number}" for number in range(1, len(values) + 1))
+        self._parts.append(condition.format(*numbers))
+        self.values += values
+
+    def is_one_of(self, expression: str, allowed: Sequence[str]) -> None:
+        """One alone is compared as such: an index then gives the rows in its order."""
+        if len(allowed) == 1:
+            self.add(expression + " = {}", allowed[0])
+        else:
+            self.add(expression + " = ANY ({}::text[])", list(allowed))
+
+    @property
+    def sql(self) -> str:
+        return " AND ".join(self._parts)
 
 
-def _between(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+def matching(wanted: TaskFilter) -> Conditions:
     """The times are exclusive."""
-    bounds = (
-        (COLUMNS.created_at, wanted.created_after, wanted.created_before),
-        (COLUMNS.finished_at, wanted.finished_after, wanted.finished_before),
-    )
-    after = [column > moment for column, moment, _ in bounds if moment is not None]
-    before = [column < moment for column, _, moment in bounds if moment is not None]
-    return after + before
+    where = Conditions()
+    for expression, allowed in (
+        ("status", wanted.statuses),
+        ("type", wanted.types),
+        ("error ->> 'code'", wanted.error_codes),
+    ):
+        if allowed is not None:
+            where.is_one_of(expression, allowed)
+    for condition, value in (
+        ("worker_id = {}", wanted.worker_id),
+        (
+            "template_version_id IN (SELECT v.id FROM template_versions v WHERE v.template_id = {})",
+            wanted.template_id,
+        ),
+        ("tags @> {}::text[]", wanted.tags),
+        ("input @> {}::jsonb", wanted.input_contains),
+        ("created_at > {}", wanted.created_after),
+        ("created_at < {}", wanted.created_before),
+        ("finished_at > {}", wanted.finished_after),
+        ("finished_at < {}", wanted.finished_before),
+    ):
+        if value is not None:
+            where.add(condition, value)
+    if wanted.search:
+        where.add("(strpos(lower(type), lower({})) > 0 OR {} = ANY (tags))", wanted.search, wanted.search)
+    return where
+
+
+def page(where: Conditions, size: int, *, falling: bool) -> tuple[Any, ...]:
+    """A SELECT and its parameters: so many rows in the order of their ids, from the newest where it is `falling`."""
+    order = "id DESC" if falling else "id"
+    limit = f"${len(where.values) + 1}"
+    return f"SELECT * FROM tasks WHERE {where.sql} ORDER BY {order} LIMIT {limit}", *where.values, size  # noqa: S608
+
+
+def count(where: Conditions) -> str:
+    return f"SELECT count(*) AS count FROM tasks WHERE {where.sql}"  # noqa: S608  our own text
 
 
 async def get_for_update(session: AsyncSession, task_id: UUID) -> RowMapping:
     """The task's columns, its row locked until the end of the transaction. Raises NotFound."""
-    statement = by_ids([task_id]).with_for_update()
+    statement = select(*COLUMNS).where(COLUMNS.id == task_id).with_for_update()
     row: RowMapping | None = (await session.execute(statement)).mappings().one_or_none()
     if row is None:
         raise NotFound("Task", ids.encode(ids.TASK, task_id))

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from app import ids
+from app import clock, ids
+from app.db.hot import Hot
 from app.errors import AppError
-from app.principal import Permission
+from app.principal import Permission, Principal
 from app.services.billing import ledger
 from app.services.task.create import hold_of
 from app.services.task.draft import TaskDraft
@@ -20,15 +21,16 @@ class Quoted:
     refusal: AppError | None
 
 
-async def explain_task(uow: UnitOfWork, draft: TaskDraft, terms: Terms) -> Plan:
+async def explain_task(hot: Hot, principal: Principal, draft: TaskDraft, terms: Terms) -> Plan:
     """Raises Forbidden, and what Planner.plan does."""
-    uow.principal.require(Permission.TASK_CREATE)
-    return await (await Planner.begin(uow, terms)).plan(draft, uow.principal.api_key_id)
+    principal.require(Permission.TASK_CREATE)
+    planner = await Planner.begin(hot.of(principal), terms, [draft], clock.now())
+    return planner.plan(draft, principal.api_key_id)
 
 
-async def quote_task(uow: UnitOfWork, draft: TaskDraft, terms: Terms) -> Quoted:
+async def quote_task(uow: UnitOfWork, hot: Hot, draft: TaskDraft, terms: Terms) -> Quoted:
     """Raises what `explain_task` does. Credits are held, to see whether they can be, and the hold is taken back."""
-    plan = await explain_task(uow, draft, terms)
+    plan = await explain_task(hot, uow.principal, draft, terms)
     async with uow.session.begin_nested() as trial:
         (refusal,) = await ledger.reserve(uow, [hold_of(ids.new_id(), uow.principal, plan)])
         await trial.rollback()

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.availability import is_unavailable
-from app.db.reader import Reader
+from app.db.hot import Hot
 from app.errors import InvalidInput
 from app.events.output import OutputLog
 from app.principal import Principal
@@ -33,10 +32,9 @@ from app.services.routing.health import ModelHealth
 from app.services.task import attempt, prompt
 from app.services.task.attempt import Cost, Failure
 from app.services.task.output import OutputWriter
+from app.services.task.queries import Columns
 from app.services.task.route import Route
 from app.services.task.structured import OutputInvalid, parse_output, repair_messages
-from app.services.template import queries as templates
-from app.services.worker import queries as workers
 from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
 
 log = structlog.get_logger(__name__)
@@ -44,6 +42,11 @@ DATABASE_PATIENCE_SECONDS = 30.0
 DATABASE_PAUSE_SECONDS = 0.3
 NOTHING_USED = Cost(0, 0, 0, 0, estimated=False)
 R = TypeVar("R")
+# The version and the worker that a task names, each as JSON, or null.
+_PARTS = """
+    SELECT (SELECT to_jsonb(v) FROM template_versions v WHERE v.id = $1::uuid) AS version,
+        (SELECT to_jsonb(w) FROM workers w WHERE w.id = $2::uuid) AS worker
+"""
 
 
 class Stop(StrEnum):
@@ -68,7 +71,7 @@ class Control:
 class Toolbox:
     """What running a task takes."""
 
-    engine: AsyncEngine
+    hot: Hot
     unit_of_work: UnitOfWorkFactory
     providers: Providers
     output: OutputLog
@@ -96,12 +99,12 @@ class Turn(NamedTuple):
 class Run:
     """A claimed task, from its first attempt in these hands to its last."""
 
-    def __init__(self, tools: Toolbox, task: RowMapping, control: Control) -> None:
+    def __init__(self, tools: Toolbox, task: Columns, control: Control) -> None:
         self._tools = tools
         self._control = control
         self._principal = Principal.system(task["workspace_id"])
         self._writer = OutputWriter(tools.output, tools.unit_of_work, task["workspace_id"], task["id"], task["attempt"])
-        self.task = task
+        self.task: Columns = task
         self.cost = NOTHING_USED
 
     async def execute(self) -> str:
@@ -109,17 +112,23 @@ class Run:
         turn = await self._all_turns()
         await self._writer.close()
 
-        async def record(uow: UnitOfWork) -> bool:
-            text, number = self._writer.text, self.task["attempt"]
-            if turn.failure is None:
-                return await attempt.succeed(uow, self.task, output=turn.output, text=text, cost=self.cost)
-            return await attempt.fail(uow, self.task["id"], number, turn.failure, text=text, cost=self.cost)
-
-        held = await self._record(record)
+        held = await (self._succeed(turn.output) if turn.failure is None else self._fail(turn.failure))
         await self._writer.end()
         if not held:
             return "dropped: no longer the present attempt"
         return turn.failure.code if turn.failure else "succeeded"
+
+    async def _succeed(self, output: Any) -> bool:
+        self._control.recording = True
+        tools, text = self._tools, self._writer.text
+        held = await _patiently(lambda: attempt.succeed(tools.hot, self.task, output=output, text=text, cost=self.cost))
+        if held:
+            await tools.unit_of_work.wake_watchers({self.task["workspace_id"]})
+        return held
+
+    async def _fail(self, failure: Failure) -> bool:
+        task_id, number, text = self.task["id"], self.task["attempt"], self._writer.text
+        return await self._record(lambda uow: attempt.fail(uow, task_id, number, failure, text=text, cost=self.cost))
 
     async def stop(self, reason: Stop) -> None:
         """Record that it was told to stop, and what it had used until then."""
@@ -228,16 +237,11 @@ class Run:
         return True
 
     async def _prompt(self) -> prompt.Prompt:
-        reader = Reader(self._tools.engine, self._principal, keep=True)
-        try:
-            version = worker = None
-            if self.task["template_version_id"] is not None:
-                version = await reader.row(templates.versions_by_ids([self.task["template_version_id"]]))
-            if self.task["worker_id"] is not None:
-                worker = await reader.row(workers.by_ids([self.task["worker_id"]]))
-        finally:
-            await reader.close()
-        return prompt.build(self.task, version, worker)
+        version_id, worker_id = self.task["template_version_id"], self.task["worker_id"]
+        if version_id is None and worker_id is None:
+            return prompt.build(self.task, None, None)
+        (parts,) = await self._tools.hot.fetch(self._principal, _PARTS, version_id, worker_id)
+        return prompt.build(self.task, parts["version"], parts["worker"])
 
     async def _record(self, action: Callable[[UnitOfWork], Awaitable[R]]) -> R:
         self._control.recording = True
@@ -249,7 +253,7 @@ class Run:
         return await _patiently(at_once)
 
 
-async def run_task(tools: Toolbox, task: RowMapping, control: Control) -> None:
+async def run_task(tools: Toolbox, task: Columns, control: Control) -> None:
     """From claim to record. To stop it, set `control.stop` and cancel it."""
     began = time.monotonic()
     structlog.contextvars.bind_contextvars(task_id=str(task["id"]), workspace_id=str(task["workspace_id"]))

@@ -5,10 +5,10 @@ from contextlib import aclosing
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import clock, ids
+from app.db.hot import Hot
 from app.db.reader import Reader
 from app.errors import NotFound
 from app.events.follow import follow
@@ -19,7 +19,7 @@ from app.services.task import queries
 from app.services.task.fits import Sieve
 from app.services.task.lifecycle import TERMINAL
 from app.services.task.log import Cursor, LoggedEvent, Position, Seen, TaskFeed, log_head
-from app.services.task.queries import TaskFilter
+from app.services.task.queries import Columns, TaskFilter
 
 RESUME_WINDOW = timedelta(hours=72)
 
@@ -27,8 +27,9 @@ RESUME_WINDOW = timedelta(hours=72)
 class Watcher:
     """The subscriptions of one caller. Their streams end with FeedStopped when the process goes down."""
 
-    def __init__(self, engine: AsyncEngine, feed: TaskFeed, principal: Principal) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, hot: Hot, feed: TaskFeed, principal: Principal) -> None:
+        self._hot = hot
+        self._fetch = hot.of(principal)
         self._feed = feed
         self._principal = principal
         self._reader = Reader(engine, principal, keep=False)
@@ -70,12 +71,12 @@ class Watcher:
         self._principal.require(Permission.TASK_READ)
         cursor = Cursor.decode(after) if after is not None else None
         if cursor is None or _too_old(cursor):
-            head = await log_head(self._engine, self._principal.workspace_id)
+            head = await log_head(self._hot, self._principal.workspace_id)
             yield await self._opening(head, gap=cursor is not None)
             position = head
         else:
             position = cursor.position
-        sieve = Sieve(wanted, self._reader)
+        sieve = Sieve(wanted, self._fetch)
         async with aclosing(follow(self._feed, self._principal.workspace_id, position)) as events:
             async for event in events:
                 seen = event.seen
@@ -83,13 +84,13 @@ class Watcher:
                     yield seen
         raise FeedStopped
 
-    async def _task(self, task_id: UUID) -> RowMapping:
-        task = await self._reader.row(queries.by_ids([task_id]))
-        if task is None:
+    async def _task(self, task_id: UUID) -> Columns:
+        tasks = await self._fetch(queries.BY_IDS, [task_id])
+        if not tasks:
             raise NotFound("Task", ids.encode(ids.TASK, task_id), ("taskId",))
-        return task
+        return tasks[0]
 
-    async def _seq_at(self, task: RowMapping, position: Position) -> int:
+    async def _seq_at(self, task: Columns, position: Position) -> int:
         """How far the task was at a position, which may be another task's."""
         if position.task_id == task["id"]:
             return position.seq
@@ -98,12 +99,13 @@ class Watcher:
 
     async def _opening(self, head: Position, *, gap: bool) -> Seen:
         """Stands at the head of the log and shows the newest task, if there is one."""
-        newest = await self._reader.row(queries.newest())
-        seq = newest["event_seq"] if newest is not None else 0
-        return Seen(Cursor(head, clock.now()), seq, TaskEventKind.SNAPSHOT, {}, newest, gap)
+        newest = await self._fetch(queries.NEWEST)
+        task = newest[0] if newest else None
+        seq = task["event_seq"] if task is not None else 0
+        return Seen(Cursor(head, clock.now()), seq, TaskEventKind.SNAPSHOT, {}, task, gap)
 
 
-def _snapshot(task: RowMapping, *, gap: bool) -> Seen:
+def _snapshot(task: Columns, *, gap: bool) -> Seen:
     position = Position(task["event_xid"], task["id"], task["event_seq"])
     return Seen(Cursor(position, clock.now()), task["event_seq"], TaskEventKind.SNAPSHOT, {}, task, gap)
 

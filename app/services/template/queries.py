@@ -1,49 +1,36 @@
 """Reads of templates and their versions: columns; built-in ones are everybody's."""
 
-from collections.abc import Collection
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, RowMapping, Select, func, literal, literal_column, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, func, literal, literal_column, or_
 
-from app import ids
-from app.errors import InvalidInput, LimitExceeded, NotFound
-from app.models import Template, TemplateVersion
+from app.db.hot import Row
+from app.errors import InvalidInput, LimitExceeded
+from app.models import Template
 
 MAX_SEARCH_LENGTH = 200
 COLUMNS = Template.__table__.c  # type: ignore[attr-defined]
 # As idx_templates_search has it.
 _WORDS: ColumnElement[Any] = literal_column("to_tsvector('english', templates.name || ' ' || templates.category)")
-VERSION_COLUMNS = TemplateVersion.__table__.c  # type: ignore[attr-defined]
 
 
-def by_ids(templates: Collection[UUID]) -> Select[Any]:
-    return select(*COLUMNS).where(COLUMNS.id.in_(templates))
+BY_IDS = "SELECT * FROM templates WHERE id = ANY ($1::uuid[])"
+_OF_TEMPLATE = ", ".join(f"t.{column.name} AS template_{column.name}" for column in COLUMNS if column.name != "id")
+# Each with its template's columns, named template_…: who shows a version shows its template's name too.
+VERSIONS_BY_IDS = f"""
+    SELECT v.*, {_OF_TEMPLATE} FROM template_versions v JOIN templates t ON t.id = v.template_id
+    WHERE v.id = ANY ($1::uuid[])
+"""  # noqa: S608  our own text
+# Of each of these templates.
+LATEST_VERSIONS = """
+    SELECT v.* FROM templates t JOIN template_versions v ON v.template_id = t.id AND v.number = t.latest_version
+    WHERE t.id = ANY ($1::uuid[])
+"""
 
 
-def versions_by_ids(versions: Collection[UUID]) -> Select[Any]:
-    """Each with its template's columns, named template_…: who shows a version shows its template's name too."""
-    of_template = [column.label(f"template_{column.name}") for column in COLUMNS if column.name != "id"]
-    return (
-        select(*VERSION_COLUMNS, *of_template)
-        .join(Template, COLUMNS.id == VERSION_COLUMNS.template_id)
-        .where(VERSION_COLUMNS.id.in_(versions))
-    )
-
-
-def template_of(version: RowMapping) -> dict[str, Any]:
-    """The template's columns, out of a row of `versions_by_ids`."""
+def template_of(version: Row) -> dict[str, Any]:
+    """The template's columns, out of a row of VERSIONS_BY_IDS."""
     return {column.name: version[f"template_{column.name}"] for column in COLUMNS}
-
-
-def latest_versions(templates: Collection[UUID]) -> Select[Any]:
-    latest = COLUMNS.latest_version == VERSION_COLUMNS.number
-    return (
-        select(*VERSION_COLUMNS)
-        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)
-        .where(COLUMNS.id.in_(templates))
-    )
 
 
 def matching(search: str | None, category: str | None) -> list[ColumnElement[bool]]:
@@ -72,21 +59,3 @@ def _check_text(name: str, value: str) -> None:
             actual=len(value),
             path=(name,),
         )
-
-
-async def version_for(session: AsyncSession, *, template_id: UUID | None, slug: str) -> Row[Any] | None:
-    """The version a new task is pinned to: the named template's, else that of the template whose slug is the
-    task's type (the workspace's own before the built-in one), else none. Raises NotFound for an unknown id."""
-    latest = COLUMNS.latest_version == VERSION_COLUMNS.number
-    chosen = COLUMNS.id == template_id if template_id else COLUMNS.slug == slug
-    statement = (
-        select(*VERSION_COLUMNS)
-        .join(Template, (COLUMNS.id == VERSION_COLUMNS.template_id) & latest)
-        .where(chosen)
-        .order_by(COLUMNS.workspace_id.nulls_last())
-        .limit(1)
-    )
-    row = (await session.execute(statement)).one_or_none()
-    if row is None and template_id is not None:
-        raise NotFound("Template", ids.encode(ids.TEMPLATE, template_id), ("templateId",))
-    return row

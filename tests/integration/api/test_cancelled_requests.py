@@ -5,6 +5,7 @@ import random
 from typing import cast
 
 import httpx
+import pytest
 from sqlalchemy import QueuePool, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -25,6 +26,7 @@ CONNECTIONS = """SELECT count(*) AS all, count(*) FILTER (WHERE state <> 'idle')
     FROM pg_stat_activity WHERE application_name = 'bizq' AND client_port <> :mine"""
 
 
+@pytest.mark.usefixtures("executed_once")
 async def test_thousands_of_hang_ups_leave_the_pool_as_it_was(
     own_api: OwnApi, tenant: Tenant, settings: Settings
 ) -> None:

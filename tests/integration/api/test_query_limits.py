@@ -5,9 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
-from app.db.reader import Reader
+from app.db.hot import Hot
 from app.main import build_app
 from app.settings import Settings
 from tests.integration.conftest import Tenant, serving
@@ -94,11 +93,10 @@ async def test_the_same_mistake_names_each_request_by_itself(gql: Gql) -> None:
 async def test_a_request_that_takes_too_long_is_ended(
     http: httpx.AsyncClient, service_settings: Settings, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def slowly(self: Reader, statement: Any) -> Any:
-        connection = await self._open()
-        await connection.execute(text("SELECT pg_sleep(30)"))
+    async def slowly(self: Hot, *_: object) -> Any:
+        return await self.call("SELECT pg_sleep(30)")
 
-    monkeypatch.setattr(Reader, "rows", slowly)
+    monkeypatch.setattr(Hot, "fetch", slowly)
     settings = service_settings.model_copy(update={"bizq_max_execution_seconds": 1.0})
     async with serving(build_app(settings)) as url:
         async with asyncio.timeout(10):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import websockets
 
-from app.services.account.authenticate import Authenticator
+from app.db.hot import Hot
 from tests.integration.api.test_websocket_protocol import closed, connection_to, hear, say
 from tests.integration.conftest import Tenant
 from tests.integration.graphql_client import Gql
@@ -145,7 +145,7 @@ async def test_while_the_database_is_away_a_socket_is_to_come_back(
     async def away(*_: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(Authenticator, "_rows", away)
+    monkeypatch.setattr(Hot, "call", away)
 
     async with connection_to(api) as connection:
         await say(connection, INIT | {"payload": {"authorization": f"Bearer {tenant.api_key}"}})

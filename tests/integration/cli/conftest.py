@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from app import ids
 from app.db.engine import sqlalchemy_url
+from app.db.hot import Hot
 from app.principal import Role
 from app.services.account import api_keys
 from app.services.account.sign_up import add_api_key
@@ -104,10 +105,10 @@ async def owner(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def desk(
-    owner: AsyncEngine, engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, tenant: Tenant
+    owner: AsyncEngine, engine: AsyncEngine, hot: Hot, unit_of_work: UnitOfWorkFactory, tenant: Tenant
 ) -> AsyncIterator[Desk]:
     """In the name of the same tenant as `bizq`. No other test finds its tasks stuck."""
-    desk = Desk(owner, engine, unit_of_work, tenant)
+    desk = Desk(owner, engine, hot, unit_of_work, tenant)
     yield desk
     mine = {"mine": tenant.account.workspace_id}
     await desk.change("DELETE FROM task_attempts WHERE workspace_id = :mine", **mine)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from app.actors.runner import Runner
 from app.actors.scheduler import Scheduler
 from app.db.engine import sqlalchemy_url
+from app.db.hot import Hot
 from app.db.vault import Vault
 from app.events.call_slots import CallSlots
 from app.events.circuits import SharedCircuits
@@ -58,18 +59,18 @@ MakeDesk = Callable[[], Awaitable[Desk]]
 
 @pytest.fixture
 def make_desk(
-    owner: AsyncEngine, engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, make_tenant: MakeTenant
+    owner: AsyncEngine, engine: AsyncEngine, hot: Hot, unit_of_work: UnitOfWorkFactory, make_tenant: MakeTenant
 ) -> MakeDesk:
     async def make() -> Desk:
-        return Desk(owner, engine, unit_of_work, await make_tenant())
+        return Desk(owner, engine, hot, unit_of_work, await make_tenant())
 
     return make
 
 
 @pytest.fixture
-def desk(owner: AsyncEngine, engine: AsyncEngine, unit_of_work: UnitOfWorkFactory, tenant: Tenant) -> Desk:
+def desk(owner: AsyncEngine, engine: AsyncEngine, hot: Hot, unit_of_work: UnitOfWorkFactory, tenant: Tenant) -> Desk:
     """In the name of the same tenant as `gql` and `socket`."""
-    return Desk(owner, engine, unit_of_work, tenant)
+    return Desk(owner, engine, hot, unit_of_work, tenant)
 
 
 WorkingWith = Callable[[Scripted], AbstractAsyncContextManager[Runner]]
@@ -85,7 +86,7 @@ def working_with(desk: Desk, service_settings: Settings, vault: Vault) -> Workin
         health = ModelHealth(SharedCircuits(redis), Hub(service_settings.redis))
         ceilings = Ceilings(CallSlots(redis), {}, {})
         providers = Providers(dict.fromkeys(PROVIDERS, provider))
-        tools = Toolbox(desk.engine, desk.unit_of_work, providers, OutputLog(redis), own, health, ceilings)
+        tools = Toolbox(desk.hot, desk.unit_of_work, providers, OutputLog(redis), own, health, ceilings)
         runner = Runner(tools, service_settings)
         scheduler = Scheduler(desk.engine, desk.unit_of_work, service_settings, runner.look)
         runner.start()

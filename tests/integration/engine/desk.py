@@ -10,16 +10,19 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.hot import Hot, Row
 from app.errors import AppError
 from app.services.billing.price import FREE
 from app.services.routing.configured import DEFAULT_MODELS
 from app.services.routing.decide import Candidate, RoutingDecision
 from app.services.routing.installation import Router
-from app.services.task import claim, schedule
+from app.services.task import attempt, claim, schedule
+from app.services.task.attempt import Cost
 from app.services.task.create import CreateRequest, Outcome, create_tasks
 from app.services.task.draft import TaskDraft
 from app.services.task.lifecycle import TERMINAL
 from app.services.task.plan import Intake
+from app.services.task.queries import Columns
 from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.conftest import Tenant
 
@@ -30,9 +33,12 @@ SUMMARY = {"type": "text.summarize", "input": {"text": "Snow delayed the parcel 
 class Desk:
     """Of one tenant. Looks as the owner of the tables, whom row-level security lets see everything."""
 
-    def __init__(self, owner: AsyncEngine, engine: AsyncEngine, factory: UnitOfWorkFactory, tenant: Tenant) -> None:
+    def __init__(
+        self, owner: AsyncEngine, engine: AsyncEngine, hot: Hot, factory: UnitOfWorkFactory, tenant: Tenant
+    ) -> None:
         self.owner = owner
         self.engine = engine
+        self.hot = hot
         self.unit_of_work = factory
         self.tenant = tenant
         self.route_to("openai")
@@ -45,9 +51,9 @@ class Desk:
     async def accept(self, count: int = 1, **draft: Any) -> list[UUID]:
         """That many tasks, in this order."""
         request = CreateRequest(self.tenant.principal, [TaskDraft(**(SUMMARY | draft))] * count)
-        terms = await self.intake.terms()
-        async with self.unit_of_work(self.tenant.principal) as uow:
-            (outcome,) = await create_tasks(uow, [request], terms)
+        accepted = await create_tasks(self.hot, self.tenant.account.workspace_id, [request], await self.intake.terms())
+        await self.unit_of_work.announce(accepted.queued, {self.tenant.account.workspace_id})
+        (outcome,) = accepted.outcomes
         assert isinstance(outcome, Outcome), outcome
         return [_accepted(result)["id"] for result in outcome.results]
 
@@ -135,6 +141,10 @@ class Desk:
         )
         return row["credits_micros"], row["reserved_micros"]
 
+    async def succeed(self, task: Columns, *, output: Any = None, text: str = "", cost: Cost) -> bool:
+        """As the worker that holds it."""
+        return await attempt.succeed(self.hot, task, output=output or {}, text=text, cost=cost)
+
     async def claim(
         self,
         most: int = 100,
@@ -143,9 +153,9 @@ class Desk:
         lease: float = 30,
         claimant: str = "test",
         turn: claim.Turn = claim.FIRST_TURN,
-    ) -> Sequence[RowMapping]:
+    ) -> Sequence[Row]:
         return await claim.claim_tasks(
-            self.engine,
+            self.hot,
             claimant=claimant,
             most=most,
             per_workspace=per_workspace,
@@ -172,6 +182,6 @@ class Desk:
         return await self.until(task_id, lambda task: task["status"] == "RUNNING")
 
 
-def _accepted(result: RowMapping | AppError) -> RowMapping:
+def _accepted(result: Row | AppError) -> Row:
     assert not isinstance(result, AppError), result
     return result

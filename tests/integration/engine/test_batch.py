@@ -6,27 +6,27 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.db.availability import is_unavailable
+from app.db.hot import Hot
 from app.errors import AppError, ErrorCode, Forbidden
 from app.principal import Principal, Role
 from app.services.task import batch
 from app.services.task.batch import TaskCreation
-from app.services.task.create import CreateRequest, Outcome, create_tasks
+from app.services.task.create import Accepted, CreateRequest, Outcome, create_tasks
 from app.services.task.draft import TaskDraft
 from app.services.task.plan import Terms
-from app.unit_of_work import UnitOfWork, UnitOfWorkFactory
+from app.settings import Settings
 from tests.integration.engine.conftest import MakeDesk
 from tests.integration.engine.desk import SUMMARY, Desk
 
-NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 def creation(desk: Desk) -> TaskCreation:
-    return TaskCreation(desk.unit_of_work, desk.intake)
+    return TaskCreation(desk.hot, desk.unit_of_work, desk.intake)
 
 
 def asked(desk: Desk, *, key: str | None = None, **draft: Any) -> CreateRequest:
@@ -43,11 +43,11 @@ def transactions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many requests each transaction had."""
     sizes = list[int]()
 
-    async def counted(uow: UnitOfWork, requests: Sequence[CreateRequest], terms: Terms) -> list[Outcome | AppError]:
+    async def counted(hot: Hot, workspace_id: UUID, requests: Sequence[CreateRequest], terms: Terms) -> Accepted:
         sizes.append(len(requests))
         if any(draft.type == "breaks.it" for request in requests for draft in request.drafts):
-            await uow.session.execute(text("SELECT 1 / 0"))
-        return await create_tasks(uow, requests, terms)
+            await hot.call("SELECT 1 / 0")
+        return await create_tasks(hot, workspace_id, requests, terms)
 
     monkeypatch.setattr(batch, "create_tasks", counted)
     return sizes
@@ -129,12 +129,12 @@ async def test_who_may_not_create_is_refused_before(desk: Desk, transactions: li
     assert transactions == []
 
 
-async def test_a_database_that_is_away_is_told_to_all(desk: Desk, unit_of_work: UnitOfWorkFactory) -> None:
-    nowhere = create_async_engine(NOWHERE)
-    factory = UnitOfWorkFactory(nowhere, unit_of_work._hub, unit_of_work._announcer, unit_of_work._mailer)
-    together = TaskCreation(factory, desk.intake)
+async def test_a_database_that_is_away_is_told_to_all(desk: Desk, settings: Settings) -> None:
+    nowhere = Hot(settings.model_copy(update={"database_url": SecretStr(NOWHERE)}))
+    await nowhere.start()
+    together = TaskCreation(nowhere, desk.unit_of_work, desk.intake)
     await desk.intake.terms()
     failed = await asyncio.gather(*(together.create(asked(desk)) for _ in range(3)), return_exceptions=True)
 
-    assert [isinstance(error, OSError | OperationalError) and is_unavailable(error) for error in failed] == [True] * 3
-    await nowhere.dispose()
+    assert [isinstance(error, OSError) and is_unavailable(error) for error in failed] == [True] * 3
+    await nowhere.close()

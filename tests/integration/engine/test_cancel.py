@@ -136,8 +136,7 @@ async def test_a_result_that_comes_first_counts(desk: Desk, gql: Gql) -> None:
     await desk.claim()
     await cancel(gql, task_id)
     held = await desk.held(task_id, 1)
-    async with desk.unit_of_work(desk.tenant.principal) as uow:
-        assert await attempt.succeed(uow, held, output={"summary": "x"}, text="x", cost=COST)
+    assert await desk.succeed(held, output={"summary": "x"}, text="x", cost=COST)
 
     assert (await desk.task(task_id))["status"] == "SUCCEEDED"
     assert await desk.settle() == 0

@@ -145,7 +145,7 @@ class Play:
 
     async def renew(self) -> None:
         if self.held:
-            kept = await claim.renew_leases(self.desk.engine, self.held, lease=LEASE)
+            kept = await claim.renew_leases(self.desk.hot, self.held, lease=LEASE)
             assert kept == {Held(task.id, task.attempt) for task in self.model.running()}
 
     async def compare(self) -> None:
@@ -156,10 +156,10 @@ class Play:
 
     async def _end(self, task: Modelled, held: Held, how: str) -> bool:
         mine = await self.desk.held(held.task_id, held.attempt)
+        if how == "succeed":
+            return await self.desk.succeed(mine, cost=FREE)
         async with self.desk.unit_of_work(Principal.system(task.workspace)) as uow:
             match how:
-                case "succeed":
-                    return await attempt.succeed(uow, mine, output={}, text="", cost=FREE)
                 case "cancel":
                     return await attempt.cancel(uow, held.task_id, held.attempt, cost=FREE)
             failure = Failure("overloaded", "Later.", retryable=how == "retry")

@@ -98,7 +98,7 @@ async def quotes(desk: Desk, drafts: Sequence[TaskDraft]) -> list[RoutingDecisio
     async with desk.unit_of_work(desk.tenant.principal) as uow:
         for draft in drafts:
             try:
-                decision = (await quote_task(uow, draft, terms)).plan.decision
+                decision = (await quote_task(uow, desk.hot, draft, terms)).plan.decision
                 assert decision is not None
                 answers.append(decision)
             except AppError as error:
@@ -109,8 +109,8 @@ async def quotes(desk: Desk, drafts: Sequence[TaskDraft]) -> list[RoutingDecisio
 async def check_accepted(desk: Desk, drafts: Sequence[TaskDraft]) -> list[UUID]:
     """The tasks of those that were accepted: each as it was quoted, the others refused as quoteTask refuses."""
     quoted, terms = await quotes(desk, drafts), await desk.intake.terms()
-    async with desk.unit_of_work(desk.tenant.principal) as uow:
-        (outcome,) = await create_tasks(uow, [CreateRequest(desk.tenant.principal, drafts)], terms)
+    requests = [CreateRequest(desk.tenant.principal, drafts)]
+    (outcome,) = (await create_tasks(desk.hot, desk.tenant.account.workspace_id, requests, terms)).outcomes
     assert isinstance(outcome, Outcome)
     tasks = list[UUID]()
     for answer, result in zip(quoted, outcome.results, strict=True):

@@ -1,5 +1,6 @@
 """A filter means the same for a list, which PostgreSQL filters, and for a subscription, which is filtered here."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,13 +9,12 @@ from uuid import UUID
 import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 
-from app.db.reader import Reader
+from app.db.hot import Row
 from app.models import TaskStatus
 from app.services.task import queries
 from app.services.task.fits import Sieve, contains
-from app.services.task.queries import COLUMNS, TaskFilter
+from app.services.task.queries import TaskFilter
 from tests.integration.engine.desk import Desk
 
 ANYWHERE = settings(
@@ -135,30 +135,32 @@ async def test_a_filter_lets_through_what_a_list_shows(
     desk: Desk, rows: list[dict[str, Any]], filters: list[TaskFilter]
 ) -> None:
     await stored(desk, rows)
-    reader = Reader(desk.engine, desk.tenant.principal, keep=True)
-    everything = await reader.rows(select(*COLUMNS).where(*queries.matching(TaskFilter())))
+    everything = await listed(desk, TaskFilter())
     assert len(everything) == 20
     for wanted in filters:
-        listed = await reader.rows(select(COLUMNS.id).where(*queries.matching(wanted)))
-        sieve = Sieve(wanted, reader)
+        sieve = Sieve(wanted, desk.hot.of(desk.tenant.principal))
         through: set[UUID] = {task["id"] for task in everything if await sieve.lets_through(task)}
-        assert through == {row["id"] for row in listed}, wanted
-    await reader.close()
+        assert through == {row["id"] for row in await listed(desk, wanted)}, wanted
+
+
+async def listed(desk: Desk, wanted: TaskFilter) -> Sequence[Row]:
+    """What the list of tasks has."""
+    statement = queries.page(queries.matching(wanted), 1_000, falling=True)
+    return await desk.hot.fetch(desk.tenant.principal, *statement)
 
 
 async def test_a_template_and_a_worker_are_filtered_alike(desk: Desk) -> None:
     summary, review = await desk.accept_one(), await desk.accept_one(type="review.classify", input={"review": "Fine."})
     version = (await desk.task(summary))["template_version_id"]
     (row,) = await desk.rows("SELECT template_id FROM template_versions WHERE id = :id", id=version)
-    reader = Reader(desk.engine, desk.tenant.principal, keep=False)
-    tasks_in_hand = await reader.rows(queries.by_ids([summary, review]))
+    fetch = desk.hot.of(desk.tenant.principal)
+    tasks_in_hand = await fetch(queries.BY_IDS, [summary, review])
 
     for wanted, fitting in (
         (TaskFilter(template_id=row["template_id"]), {summary}),
         (TaskFilter(template_id=summary), set()),
         (TaskFilter(worker_id=summary), set()),
     ):
-        sieve = Sieve(wanted, reader)
+        sieve = Sieve(wanted, fetch)
         assert {task["id"] for task in tasks_in_hand if await sieve.lets_through(task)} == fitting
-        listed = await reader.rows(select(COLUMNS.id).where(*queries.matching(wanted)))
-        assert {task["id"] for task in listed} == fitting
+        assert {task["id"] for task in await listed(desk, wanted)} == fitting

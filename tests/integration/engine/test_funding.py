@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actors.runner import Runner
+from app.db.hot import Hot
 from app.models import LedgerKind
 from app.services.billing import credits
 from app.services.task import funding
 from app.services.task.funding import Funding
+from app.unit_of_work import UnitOfWorkFactory
 from tests.integration.conftest import MakeTenant
 from tests.integration.engine.desk import Desk
 
@@ -20,9 +22,11 @@ WAIT = """'{"id": "wait_x", "reason": "CREDITS", "on_timeout": "FAIL"}'"""
 
 
 @pytest.fixture
-async def poor(owner: AsyncEngine, engine: AsyncEngine, unit_of_work: object, make_tenant: MakeTenant) -> Desk:
+async def poor(
+    owner: AsyncEngine, engine: AsyncEngine, hot: Hot, unit_of_work: UnitOfWorkFactory, make_tenant: MakeTenant
+) -> Desk:
     """A desk without credits."""
-    return Desk(owner, engine, unit_of_work, await make_tenant(credits_micros=0))  # type: ignore[arg-type]
+    return Desk(owner, engine, hot, unit_of_work, await make_tenant(credits_micros=0))
 
 
 async def grant(desk: Desk, micros: int) -> None:
@@ -87,7 +91,10 @@ async def test_a_budget_that_refuses_the_first_does_not_hold_up_those_behind(poo
 async def test_a_huge_pile_of_one_takes_a_turn_and_the_others_theirs(
     poor: Desk, make_tenant: MakeTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = [Desk(poor.owner, poor.engine, poor.unit_of_work, await make_tenant(credits_micros=0)) for _ in range(3)]
+    others = [
+        Desk(poor.owner, poor.engine, poor.hot, poor.unit_of_work, await make_tenant(credits_micros=0))
+        for _ in range(3)
+    ]
     waiting = [await other.accept_one(wait_for_credits=True) for other in others]
     await poor.pile(PILE, status="'WAITING'", wait=WAIT, routing=f"""'{{"ceilingMicros": {CEILING}}}'""")
     for desk in (poor, *others):

@@ -69,7 +69,7 @@ async def test_a_stale_worker_changes_nothing(desk: Desk, ending: str) -> None:
 
     async with desk.unit_of_work(Principal.system(desk.tenant.account.workspace_id)) as uow:
         changed = await {
-            "succeed": lambda: attempt.succeed(uow, held, output={"summary": "late"}, text="late", cost=COST),
+            "succeed": lambda: desk.succeed(held, output={"summary": "late"}, text="late", cost=COST),
             "fail": lambda: attempt.fail(uow, task_id, 1, Failure("timeout", "late", retryable=True), cost=COST),
             "cancel": lambda: attempt.cancel(uow, task_id, 1, cost=COST, text="late"),
             "hand_back": lambda: attempt.hand_back(uow, task_id, 1, text="late", cost=COST),
@@ -84,8 +84,7 @@ async def test_a_late_checkpoint_does_not_overwrite_how_the_attempt_ended(desk: 
     task_id = await desk.accept_one()
     await desk.claim()
     held = await desk.held(task_id, 1)
-    async with desk.unit_of_work(desk.tenant.principal) as uow:
-        assert await attempt.succeed(uow, held, output={"summary": "all"}, text="all of it", cost=COST)
+    assert await desk.succeed(held, output={"summary": "all"}, text="all of it", cost=COST)
     async with desk.unit_of_work(desk.tenant.principal) as uow:
         await attempt.checkpoint(uow, task_id, 1, "all")
 

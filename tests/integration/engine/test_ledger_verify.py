@@ -40,8 +40,7 @@ async def books(desk: Desk) -> dict[str, UUID]:
     )
     done, failed, queued = await desk.accept(3)
     claimed = {row["id"]: row for row in await desk.claim(2)}
-    async with desk.unit_of_work(desk.tenant.principal) as uow:
-        assert await attempt.succeed(uow, claimed[done], output={}, text="", cost=USED)
+    assert await desk.succeed(claimed[done], cost=USED)
     async with desk.unit_of_work(desk.tenant.principal) as uow:
         assert await attempt.fail(uow, failed, 1, Failure("bad_request", "No.", retryable=False), cost=USED)
     return {"done": done, "failed": failed, "queued": queued}
@@ -73,8 +72,7 @@ async def test_books_stay_sound_whatever_becomes_of_a_task(desk: Desk, books: di
             await retry_task(uow, books[name])
         assert await breaks(desk) == []
     (again, other) = await desk.claim()
-    async with desk.unit_of_work(desk.tenant.principal) as uow:
-        assert await attempt.succeed(uow, again, output={}, text="", cost=USED)
+    assert await desk.succeed(again, cost=USED)
     async with desk.unit_of_work(desk.tenant.principal) as uow:
         assert await attempt.hand_back(uow, other["id"], other["attempt"], text="", cost=USED)
     assert await breaks(desk) == []

@@ -47,7 +47,7 @@ async def writers(settings: Settings) -> AsyncIterator[list[Writer]]:
 
 async def read_log(desk: Desk, settings: Settings) -> list[LoggedEvent]:
     """All that a reader of the workspace can see now."""
-    feed = task_feed(desk.engine, Hub(settings.redis))
+    feed = task_feed(desk.hot, Hub(settings.redis))
     return list(await feed.read_after(desk.tenant.account.workspace_id, BEGINNING))
 
 
@@ -86,7 +86,7 @@ async def test_what_a_late_transaction_logs_is_not_skipped(
     await quick.commit()
 
     while_open = await read_log(desk, settings)
-    head = await log_head(desk.engine, desk.tenant.account.workspace_id)
+    head = await log_head(desk.hot, desk.tenant.account.workspace_id)
     await slow.commit()
     after = await read_log(desk, settings)
 

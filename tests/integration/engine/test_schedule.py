@@ -164,14 +164,14 @@ async def test_a_cancel_that_a_living_worker_ignores_is_carried_out(desk: Desk, 
     await cancel(gql, task_id)
     grace = schedule.CANCEL_GRACE + timedelta(seconds=1)
     held = [Held(task_id, 1)]
-    assert await claim.renew_leases(desk.engine, held, lease=LEASE) == set(held)
+    assert await claim.renew_leases(desk.hot, held, lease=LEASE) == set(held)
     assert await desk.settle() == 0
 
     backdate = "UPDATE tasks SET cancel_requested_at = now() - cast(:grace AS interval) WHERE id = :id"
     await desk.change(backdate, grace=grace, id=task_id)
     await desk.settle()
 
-    assert await claim.renew_leases(desk.engine, held, lease=LEASE) == set()
+    assert await claim.renew_leases(desk.hot, held, lease=LEASE) == set()
     async with desk.unit_of_work(desk.tenant.principal) as uow:
         assert not await attempt.fail(uow, task_id, 1, Failure("timeout", "late", retryable=True))
     assert await desk.kinds(task_id) == ["CREATED", "STARTED", "CANCEL_REQUESTED", "CANCELED"]
