@@ -63,8 +63,12 @@ class Hot:
 
     async def call(self, sql: str, *values: object) -> Sequence[Row]:
         """The same for a statement that calls one of the database's functions, which say for themselves whom it is."""
-        async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
-            return cast("Sequence[Row]", await connection.fetch(sql, *values))
+        try:
+            async with self._pool.acquire(timeout=POOL_WAIT_SECONDS) as connection:
+                return cast("Sequence[Row]", await connection.fetch(sql, *values))
+        except (asyncpg.InternalClientError, RuntimeError) as error:
+            # What asyncpg and uvloop say of a connection that broke while they were writing to it.
+            raise ConnectionResetError("The connection to the database broke.") from error
 
 
 @lru_cache(maxsize=1000)
