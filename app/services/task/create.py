@@ -13,7 +13,6 @@ from app.errors import AppError, ErrorCode
 from app.models import TaskStatus
 from app.principal import Principal
 from app.services.billing import ledger
-from app.services.billing.ledger import Hold
 from app.services.task import queries
 from app.services.task.draft import TaskDraft
 from app.services.task.idempotency import IdempotencyInProgress, IdempotencyKeyMismatch, fingerprint
@@ -21,7 +20,7 @@ from app.services.task.plan import Plan, Planner, Terms
 from app.services.task.wait import CREDITS_PATIENCE, credits_wait
 
 MAX_BATCH = 500
-NOTHING_TOLD: Mapping[str, Any] = {"earlier": {}, "refused": {}}
+_NOTHING_TOLD: Mapping[str, Any] = {"earlier": {}, "refused": {}}
 _ACCEPT = "SELECT accepted.told, (accepted.task).* FROM accept_tasks($1, $2, $3, $4) AS accepted"
 
 
@@ -92,7 +91,7 @@ async def create_tasks(hot: Hot, workspace_id: UUID, requests: Sequence[CreateRe
     if items or keyed:
         told, rows = await _accept(hot, workspace_id, now, items, keyed)
     else:
-        told, rows = NOTHING_TOLD, {}
+        told, rows = _NOTHING_TOLD, {}
     earlier = await _earlier(fetch, requests, told["earlier"])
     outcomes = [
         earlier[request.key] if request.key in earlier else Outcome([_result(item, rows, told) for item in plans])
@@ -122,7 +121,7 @@ async def _accept(
     if found and found[0]["told"] is not None:
         told, *made = found
         return told["told"], {row["id"]: row for row in made}
-    return NOTHING_TOLD, {row["id"]: row for row in found}
+    return _NOTHING_TOLD, {row["id"]: row for row in found}
 
 
 def _result(item: Planned | AppError, rows: Mapping[UUID, Row], told: Mapping[str, Any]) -> Row | AppError:
@@ -175,18 +174,6 @@ def _as_json(item: Planned | AppError) -> dict[str, Any]:
     if isinstance(item, AppError):
         return {"code": item.code, "message": item.message, "path": item.path}
     return {"task": item.task_id}
-
-
-def hold_of(task_id: UUID, caller: Principal, plan: Plan) -> Hold:
-    """What is held for a new task."""
-    return Hold(
-        task_id,
-        1,
-        plan.ceiling_micros,
-        worker_id=plan.draft.worker_id,
-        template_id=plan.template_id,
-        api_key_id=caller.api_key_id,
-    )
 
 
 def _columns(item: Planned, request: CreateRequest, now: datetime) -> dict[str, Any]:

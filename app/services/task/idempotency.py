@@ -13,6 +13,7 @@ from app.errors import AppError, ErrorCode, InvalidInput
 from app.services.task.draft import TaskDraft
 
 MAX_KEY_LENGTH = 255
+# accept_tasks says so too.
 KEPT_FOR = timedelta(hours=24)
 
 

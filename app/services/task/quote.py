@@ -7,7 +7,7 @@ from app.db.hot import Hot
 from app.errors import AppError
 from app.principal import Permission, Principal
 from app.services.billing import ledger
-from app.services.task.create import hold_of
+from app.services.billing.ledger import Hold
 from app.services.task.draft import TaskDraft
 from app.services.task.plan import Plan, Planner, Terms
 from app.unit_of_work import UnitOfWork
@@ -32,6 +32,18 @@ async def quote_task(uow: UnitOfWork, hot: Hot, draft: TaskDraft, terms: Terms) 
     """Raises what `explain_task` does. Credits are held, to see whether they can be, and the hold is taken back."""
     plan = await explain_task(hot, uow.principal, draft, terms)
     async with uow.session.begin_nested() as trial:
-        (refusal,) = await ledger.reserve(uow, [hold_of(ids.new_id(), uow.principal, plan)])
+        (refusal,) = await ledger.reserve(uow, [_hold(uow.principal, plan)])
         await trial.rollback()
     return Quoted(plan, refusal)
+
+
+def _hold(caller: Principal, plan: Plan) -> Hold:
+    """What accept_tasks would hold for it."""
+    return Hold(
+        ids.new_id(),
+        1,
+        plan.ceiling_micros,
+        worker_id=plan.draft.worker_id,
+        template_id=plan.template_id,
+        api_key_id=caller.api_key_id,
+    )
