@@ -75,7 +75,7 @@ _WORLD = f"""
             SELECT * FROM (
                 SELECT v.*, 1 AS choice {_LATEST} WHERE t.id = asked.template_id
                 UNION ALL SELECT v.*, 1 {_LATEST} WHERE asked.template_id IS NULL
-                    AND t.workspace_id = current_workspace_id() AND t.slug = asked.type
+                    AND t.workspace_id = (SELECT current_workspace_id()) AND t.slug = asked.type
                 UNION ALL SELECT v.*, 2 {_LATEST} WHERE asked.template_id IS NULL
                     AND t.workspace_id IS NULL AND t.slug = asked.type
             ) AS found ORDER BY choice LIMIT 1

@@ -43,8 +43,8 @@ class TaskFilter:
     input_contains: Any = None
 
 
-BY_IDS = "SELECT * FROM tasks WHERE workspace_id = current_workspace_id() AND id = ANY ($1::uuid[])"
-NEWEST = "SELECT * FROM tasks WHERE workspace_id = current_workspace_id() ORDER BY id DESC LIMIT 1"
+BY_IDS = "SELECT * FROM tasks WHERE workspace_id = (SELECT current_workspace_id()) AND id = ANY ($1::uuid[])"
+NEWEST = "SELECT * FROM tasks WHERE workspace_id = (SELECT current_workspace_id()) ORDER BY id DESC LIMIT 1"
 
 
 def attempts_of(task_id: UUID) -> Select[Any]:
@@ -108,7 +108,7 @@ class Conditions:
     """Of a SELECT from tasks, in the present workspace: SQL with parameters $1, $2 …, and their values."""
 
     def __init__(self) -> None:
-        self._parts = ["workspace_id = current_workspace_id()"]
+        self._parts = ["workspace_id = (SELECT current_workspace_id())"]
         self.values: list[Any] = []
 
     def add(self, condition: str, *values: Any) -> None:
