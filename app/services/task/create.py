@@ -1,9 +1,14 @@
-"""Accepts tasks in two statements: one reads what they are decided by, one holds credits and writes them."""
+"""Accepts tasks in two statements: one reads what they are decided by, one holds credits and writes them.
 
+Most tasks are plain: there are credits for them, no budget counts them, nobody has asked for them before. These are
+accepted for all workspaces together (`create_plain_tasks`); the rest for one workspace at a time (`create_tasks`).
+"""
+
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from app import clock, ids
@@ -21,6 +26,7 @@ from app.services.task.wait import CREDITS_PATIENCE, credits_wait
 
 MAX_BATCH = 500
 _NOTHING_TOLD: Mapping[str, Any] = {"earlier": {}, "refused": {}}
+_ACCEPT_PLAIN = "SELECT * FROM accept_plain_tasks($1, $2, $3)"
 _ACCEPT = "SELECT accepted.told, (accepted.task).* FROM accept_tasks($1, $2, $3, $4) AS accepted"
 
 
@@ -55,10 +61,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """For each request what became of it, in order; how many tasks were made, and how many of them are due."""
+    """For each request what became of it, in order; where tasks were made, and how many of them are due.
 
-    outcomes: list[Outcome | AppError]
-    made: int
+    None stands for a request of which nothing has been done yet.
+    """
+
+    outcomes: Sequence[Outcome | AppError | None]
+    workspaces: set[UUID]
     queued: int
 
 
@@ -70,35 +79,97 @@ class Planned:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """What there is to be done for a request; `items` are in the order of its drafts."""
+
+    request: CreateRequest
+    items: Sequence[Planned | AppError]
+    budgeted: bool
+
+    @classmethod
+    def by(cls, planner: Planner, request: CreateRequest) -> Self:
+        items = [_plan(planner, request.principal, draft) for draft in request.drafts]
+        return cls(request, items, planner.budgeted)
+
+    @property
+    def tasks(self) -> Sequence[Planned]:
+        return [item for item in self.items if isinstance(item, Planned)]
+
+    @property
+    def leaves_key_free(self) -> bool:
+        """An error is told and not kept."""
+        return not self.request.keep_errors and len(self.tasks) < len(self.items)
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but its credits and its key can refuse it."""
+        return not self.budgeted and (self.request.key is None or (bool(self.tasks) and not self.leaves_key_free))
+
+    def columns(self, now: datetime) -> Sequence[dict[str, Any]]:
+        """Its tasks, as the database's functions take them."""
+        return [_columns(item, self.request, now) for item in self.tasks]
+
+    def keyed(self) -> dict[str, Any]:
+        """The same of itself and what is kept for whoever repeats it, where it has a key."""
+        return {
+            "workspace": self.request.principal.workspace_id,
+            "key": self.request.key,
+            "fingerprint": fingerprint(self.request.drafts).hex(),
+            "answer": None if self.leaves_key_free else [_as_json(item) for item in self.items],
+            "whole": not self.request.keep_errors,
+        }
+
+    def outcome(self, rows: Mapping[UUID, Row], told: Mapping[str, Any]) -> Outcome:
+        return Outcome([_result(item, rows, told) for item in self.items])
+
+
+async def create_plain_tasks(hot: Hot, requests: Sequence[CreateRequest], terms: Terms) -> Accepted:
+    """Those of the requests that are plain, in one transaction, which waits for no workspace.
+
+    No two of a workspace have the same key.
+    """
+    now = clock.now()
+    planned = await _planned(hot, requests, terms, now)
+    plain = [each for each in planned if each.is_plain]
+    items = [columns for each in plain for columns in each.columns(now)]
+    keyed = [each.keyed() for each in plain if each.request.key is not None]
+    rows = {row["id"]: row for row in await hot.call(_ACCEPT_PLAIN, now, items, keyed)} if items else {}
+    outcomes = [
+        each.outcome(rows, _NOTHING_TOLD)
+        if each.is_plain and all(item.task_id in rows for item in each.tasks)
+        else None
+        for each in planned
+    ]
+    return Accepted(outcomes, {row["workspace_id"] for row in rows.values()}, _queued(rows))
+
+
 async def create_tasks(hot: Hot, workspace_id: UUID, requests: Sequence[CreateRequest], terms: Terms) -> Accepted:
     """Neither a wrong request nor a wrong draft holds up the others.
 
     They are of this workspace, whose tasks their callers may create, and no two have the same key. Raises
     IdempotencyInProgress where a request with one of the keys is under way elsewhere.
     """
-    now, fetch = clock.now(), hot.of(Principal.system(workspace_id))
-    planner = await Planner.begin(fetch, terms, (draft for request in requests for draft in request.drafts), now)
-    planned = [[_plan(planner, request.principal, draft) for draft in request.drafts] for request in requests]
-    items = [
-        _columns(item, request, now)
-        for request, plans in zip(requests, planned, strict=True)
-        for item in plans
-        if isinstance(item, Planned)
-    ]
-    keyed = [
-        _keyed(request, plans) for request, plans in zip(requests, planned, strict=True) if request.key is not None
-    ]
-    if items or keyed:
-        told, rows = await _accept(hot, workspace_id, now, items, keyed)
-    else:
-        told, rows = _NOTHING_TOLD, {}
-    earlier = await _earlier(fetch, requests, told["earlier"])
+    now = clock.now()
+    planned = await _planned(hot, requests, terms, now)
+    items = [columns for each in planned for columns in each.columns(now)]
+    keyed = [each.keyed() for each in planned if each.request.key is not None]
+    told, rows = await _accept(hot, workspace_id, now, items, keyed) if items or keyed else (_NOTHING_TOLD, {})
+    earlier = await _earlier(hot.of(Principal.system(workspace_id)), requests, told["earlier"])
     outcomes = [
-        earlier[request.key] if request.key in earlier else Outcome([_result(item, rows, told) for item in plans])
-        for request, plans in zip(requests, planned, strict=True)
+        earlier[each.request.key] if each.request.key in earlier else each.outcome(rows, told) for each in planned
     ]
-    queued = sum(row["status"] == TaskStatus.QUEUED for row in rows.values())
-    return Accepted(outcomes, len(rows), queued)
+    return Accepted(outcomes, {workspace_id} if rows else set(), _queued(rows))
+
+
+async def _planned(
+    hot: Hot, requests: Sequence[CreateRequest], terms: Terms, now: datetime
+) -> Sequence[PlannedRequest]:
+    drafts = defaultdict[UUID, list[TaskDraft]](list)
+    for request in requests:
+        drafts[request.principal.workspace_id] += request.drafts
+    planners = await Planner.begin(hot, terms, drafts, now)
+    return [PlannedRequest.by(planners[request.principal.workspace_id], request) for request in requests]
 
 
 def _plan(planner: Planner, caller: Principal, draft: TaskDraft) -> Planned | AppError:
@@ -106,6 +177,10 @@ def _plan(planner: Planner, caller: Principal, draft: TaskDraft) -> Planned | Ap
         return Planned(ids.new_id(), planner.plan(draft, caller.api_key_id))
     except AppError as error:
         return error
+
+
+def _queued(rows: Mapping[UUID, Row]) -> int:
+    return sum(row["status"] == TaskStatus.QUEUED for row in rows.values())
 
 
 async def _accept(
@@ -159,17 +234,6 @@ def _again(item: Mapping[str, Any], rows: Mapping[UUID, Row]) -> Row | AppError:
     return Replayed(ErrorCode(item["code"]), item["message"], tuple(item["path"]))
 
 
-def _keyed(request: CreateRequest, plans: Sequence[Planned | AppError]) -> dict[str, Any]:
-    """A request with a key, and what is kept for whoever repeats it, as accept_tasks takes it."""
-    wrong = not request.keep_errors and any(isinstance(item, AppError) for item in plans)
-    return {
-        "key": request.key,
-        "fingerprint": fingerprint(request.drafts).hex(),
-        "answer": None if wrong else [_as_json(item) for item in plans],
-        "whole": not request.keep_errors,
-    }
-
-
 def _as_json(item: Planned | AppError) -> dict[str, Any]:
     if isinstance(item, AppError):
         return {"code": item.code, "message": item.message, "path": item.path}
@@ -177,10 +241,10 @@ def _as_json(item: Planned | AppError) -> dict[str, Any]:
 
 
 def _columns(item: Planned, request: CreateRequest, now: datetime) -> dict[str, Any]:
-    """A task as accept_tasks takes it."""
     draft, plan, caller = item.plan.draft, item.plan, request.principal
     scheduled = draft.run_at is not None and draft.run_at > now
     columns = {
+        "workspace": caller.workspace_id,
         "key": request.key,
         "ceiling": plan.ceiling_micros,
         "template": plan.template_id,

@@ -3,20 +3,19 @@
 A real task, a quote and an explanation all come from here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 import orjson
 
 from app import ids
-from app.db.hot import Fetch
+from app.db.hot import Hot, Row
 from app.errors import InvalidInput, NotFound
 from app.models import WorkerKind
 from app.services.billing import tokens
-from app.services.routing import policy
 from app.services.routing.decide import Installation, RoutingDecision, RoutingRequest, decide
 from app.services.routing.installation import Router
 from app.services.routing.policy import Standing, standing_of
@@ -64,27 +63,31 @@ class Plan:
 
 Version: TypeAlias = Mapping[str, Any]
 Worker: TypeAlias = Mapping[str, Any]
-# The version that a task of this template, or of this type, is pinned to: the named template's latest, else that of the
-# template whose slug is the type, the workspace's own before the built-in one.
-_LATEST = "FROM templates t JOIN template_versions v ON v.template_id = t.id AND v.number = t.latest_version"
-# In one statement: what the workspace has said ($1 templates, $2 types, of the same length), and the workers ($3).
-_WORLD = f"""
-    SELECT {policy.COLUMNS}, (
-        SELECT jsonb_agg(to_jsonb(version) || jsonb_build_object('asked', asked.n))
-        FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (template_id, type, n), LATERAL (
-            SELECT * FROM (
-                SELECT v.*, 1 AS choice {_LATEST} WHERE t.id = asked.template_id
-                UNION ALL SELECT v.*, 1 {_LATEST} WHERE asked.template_id IS NULL
-                    AND t.workspace_id = (SELECT current_workspace_id()) AND t.slug = asked.type
-                UNION ALL SELECT v.*, 2 {_LATEST} WHERE asked.template_id IS NULL
-                    AND t.workspace_id IS NULL AND t.slug = asked.type
-            ) AS found ORDER BY choice LIMIT 1
-        ) AS version
-    ) AS versions, (
-        SELECT jsonb_agg(to_jsonb(w)) FROM workers w WHERE w.id = ANY ($3::uuid[])
-    ) AS workers
-    FROM {policy.FROM}
-"""  # noqa: S608  our own text
+_TERMS = "SELECT * FROM task_terms($1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a workspace's drafts name: `versions` by template or by type, and workers, each once."""
+
+    versions: Sequence[tuple[UUID | None, str]]
+    workers: Sequence[UUID]
+
+    @classmethod
+    def by(cls, drafts: Iterable[TaskDraft]) -> Self:
+        # What is no type is refused by `plan`; some of it could not even be asked for.
+        drafts = [draft for draft in drafts if TYPE_PATTERN.fullmatch(draft.type)]
+        workers = {draft.worker_id: None for draft in drafts if draft.worker_id is not None}
+        return cls(list({_key(draft): None for draft in drafts}), list(workers))
+
+    def as_json(self, workspace_id: UUID) -> dict[str, Any]:
+        """As task_terms takes it."""
+        return {
+            "workspace": workspace_id,
+            "templates": [template_id for template_id, _ in self.versions],
+            "types": [name for _, name in self.versions],
+            "workers": self.workers,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +98,29 @@ class Planner:
     max_input_bytes: int
     here: Installation
     standing: Standing
+    budgeted: bool
     versions: Mapping[tuple[UUID | None, str], Version]
     workers: Mapping[UUID, Worker]
 
     @classmethod
-    async def begin(cls, fetch: Fetch, terms: Terms, drafts: Iterable[TaskDraft], now: datetime) -> "Planner":
-        """What these drafts name is read, as far as it is there for whoever `fetch` reads for."""
-        drafts = list(drafts)
-        # What is no type is refused by `plan`; some of it could not even be asked for.
-        asked = list({_key(draft): None for draft in drafts if TYPE_PATTERN.fullmatch(draft.type)})
-        workers = list({draft.worker_id: None for draft in drafts if draft.worker_id is not None})
-        (row,) = await fetch(_WORLD, [each[0] for each in asked], [each[1] for each in asked], workers)
+    async def begin(
+        cls, hot: Hot, terms: Terms, drafts: Mapping[UUID, Sequence[TaskDraft]], now: datetime
+    ) -> dict[UUID, "Planner"]:
+        """By workspace, for its drafts: what these name is read as far as it is there for the workspace."""
+        asked = {workspace_id: Asked.by(each) for workspace_id, each in drafts.items()}
+        rows = await hot.call(_TERMS, [each.as_json(workspace_id) for workspace_id, each in asked.items()])
+        return {row["workspace"]: cls._of(row, asked[row["workspace"]], terms, now) for row in rows}
+
+    @classmethod
+    def _of(cls, row: Row, asked: Asked, terms: Terms, now: datetime) -> "Planner":
         mine = standing_of(row)
         return cls(
             now,
             terms.max_input_bytes,
             terms.here.seen_with(mine.own),
             mine,
-            {asked[found["asked"] - 1]: found for found in row["versions"] or ()},
+            row["budgeted"],
+            {asked.versions[found["asked"] - 1]: found for found in row["versions"] or ()},
             {UUID(found["id"]): found for found in row["workers"] or ()},
         )
 

@@ -24,8 +24,8 @@ class Quoted:
 async def explain_task(hot: Hot, principal: Principal, draft: TaskDraft, terms: Terms) -> Plan:
     """Raises Forbidden, and what Planner.plan does."""
     principal.require(Permission.TASK_CREATE)
-    planner = await Planner.begin(hot.of(principal), terms, [draft], clock.now())
-    return planner.plan(draft, principal.api_key_id)
+    planners = await Planner.begin(hot, terms, {principal.workspace_id: [draft]}, clock.now())
+    return planners[principal.workspace_id].plan(draft, principal.api_key_id)
 
 
 async def quote_task(uow: UnitOfWork, hot: Hot, draft: TaskDraft, terms: Terms) -> Quoted:
