@@ -137,4 +137,5 @@ async def test_a_create_costs_two_statements(counted: Counted) -> None:
 
     assert created["errors"] == []
     assert len(statements) == 2, statements
-    assert "accept_tasks" in statements[1]
+    assert "task_terms" in statements[0]
+    assert "accept_plain_tasks" in statements[1]
