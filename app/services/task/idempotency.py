@@ -1,6 +1,6 @@
 """The same request with the same key is done once. The key's row is written by the statement that does the work
-(accept_plain_tasks, migration 0020; accept_tasks, 0019): a repetition that comes while the first is under way waits at it
-for its end.
+(accept_plain_tasks and accept_tasks, migrations 0020 and 0019): a repetition that comes while the first is under way
+waits at it for its end.
 """
 
 import hashlib
